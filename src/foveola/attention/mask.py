@@ -1,0 +1,77 @@
+"""Masks at the input: one weight per position, shared by every image of a cohort."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from foveola.errors import FoveolaError
+
+
+class InputMask(nn.Module, ABC):
+    """A learned map ``H x W`` that multiplies every image, broadcast over its channels.
+
+    In the language of operators on positions it is the shared diagonal: ``y_i = a_i x_i`` with the same a for every
+    image. A mask is learned together with the network behind it and then made `frozen`.
+    """
+
+    @abstractmethod
+    def weights(self) -> Float[Tensor, "h w"] | Float[Tensor, "b 1 h w"]:
+        """Returns what multiplies the images in this step, differentiable; one map, or one sample of it an image."""
+
+    @abstractmethod
+    def penalty(self, weights: Tensor) -> Float[Tensor, ""]:
+        """Returns what is added to the loss for these weights, the coefficient included."""
+
+    @torch.no_grad()
+    def map(self) -> Float[Tensor, "h w"]:
+        """Returns the map as it is now, without gradients; random masks return their noise-free map."""
+        return self.weights().detach().clone()
+
+    def apply_to(self, images: Float[Tensor, "b c h w"], weights: Tensor) -> Float[Tensor, "b c h w"]:
+        """Returns the images times the weights.
+
+        Raises:
+            FoveolaError: If the images are not of the size of the map.
+        """
+        if images.shape[-2:] != weights.shape[-2:]:
+            raise FoveolaError(
+                "images of the size of the map, " + " x ".join(map(str, weights.shape[-2:])),
+                " x ".join(map(str, images.shape[-2:])), "the images", "resize them as the training images were",
+            )  # fmt: skip
+        return images * weights.to(images.dtype)
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Returns the images times the map."""
+        return self.apply_to(images, self.weights())
+
+    def frozen(self) -> FixedMask:
+        """Returns the mask that multiplies by the map of this moment from now on, and carries nothing else."""
+        return FixedMask(self.map())
+
+
+class FixedMask(InputMask):
+    """A map that is learned no more: its cost is one multiplication, its state the map alone.
+
+    Example:
+        >>> mask = FixedMask(torch.full((12, 10), 0.5))
+        >>> mask(torch.ones(2, 3, 12, 10)).mean().item(), list(mask.state_dict())
+        (0.5, ['values'])
+    """
+
+    values: Tensor
+
+    def __init__(self, values: Float[Tensor, "h w"]) -> None:
+        super().__init__()
+        self.register_buffer("values", values)
+
+    def weights(self) -> Float[Tensor, "h w"]:
+        """Returns the map."""
+        return self.values
+
+    def penalty(self, weights: Tensor) -> Float[Tensor, ""]:
+        """Returns 0: nothing is left to learn."""
+        return weights.new_zeros(())

@@ -1,0 +1,115 @@
+"""The cohort: one set of images of one kind of object, with what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from foveola.errors import FoveolaError
+
+COLUMNS = ("sample", "label", "group", "split", "laterality")
+SPLITS = ("train", "val", "test")
+UNLABELLED = -1
+
+
+class Images(Protocol):
+    """The images of a cohort as they were taken, in the order of its table; nothing is decoded before it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> np.ndarray:
+        """Returns image ``index`` as ``height x width`` (grey) or ``height x width x 3`` (RGB).
+
+        ``uint8`` in 0..255, or ``float32`` in 0..1 where the source is finer than eight bits.
+
+        Raises:
+            FoveolaError: If the image cannot be read.
+        """
+
+    def digest(self, index: int) -> str:
+        """Returns a hexadecimal digest of the content of image ``index``."""
+
+    def where(self, index: int) -> str:
+        """Returns the path or the name by which a person finds image ``index``."""
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A set of images that can share one attention map, before preprocessing.
+
+    Attributes:
+        name: What the set is called in tables and file names.
+        classes: Class names; ``table.label`` counts into them. Empty for a set without labels.
+        table: One row an image, with the columns ``sample`` (unique id), ``label`` (0 .. classes - 1; -1 where there
+            is none), ``group`` (the unit of independence, such as the patient; empty string where unknown), ``split``
+            (``train``, ``val``, ``test``; empty string where the source has none) and ``laterality`` (``L`` or ``R``;
+            empty string where unknown).
+        images: The undecoded images, in the order of the table.
+        preprocessing: The source's own defaults for fields of ``Preprocessing``, such as a crop; what the user sets
+            goes before them.
+        truth: Where the class is decided, if the source knows: a function of the height and the width after
+            preprocessing that returns a boolean mask ``height x width``.
+
+    Raises:
+        FoveolaError: If the table breaks one of these promises: no images, ids used twice, a class with one image only.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    table: pd.DataFrame
+    images: Images
+    preprocessing: dict[str, Any] = field(default_factory=dict)
+    truth: Callable[[int, int], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        if tuple(self.table.columns) != COLUMNS or len(self.table) != len(self.images):
+            raise ValueError(f"table must have the columns {COLUMNS} and one row an image")
+        if self.table.empty:
+            raise FoveolaError("at least one image", "none", self.name, "check the path given to --data")
+        twice = self.table["sample"][self.table["sample"].duplicated()]
+        if len(twice):
+            raise FoveolaError(
+                "every sample once", f"'{twice.iloc[0]}' {1 + (twice == twice.iloc[0]).sum()} times", self.name,
+                "remove or rename the duplicates",
+            )  # fmt: skip
+        if self.classes:
+            self._check_classes()
+
+    def _check_classes(self) -> None:
+        if len(self.classes) < 2:
+            raise FoveolaError(
+                "at least two classes", f"only '{self.classes[0]}'", self.name, "add images of another class"
+            )
+        counts = np.bincount(self.table["label"].to_numpy(), minlength=len(self.classes))
+        for name, count in zip(self.classes, counts, strict=True):
+            if count < 2:
+                raise FoveolaError(
+                    "at least two images of every class", f"{count} of class '{name}'", self.name,
+                    "add images of that class or remove it",
+                )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def sample_table(
+    samples: list[str],
+    labels: list[int],
+    *,
+    groups: list[str] | None = None,
+    splits: list[str] | None = None,
+    laterality: list[str] | None = None,
+) -> pd.DataFrame:
+    """Builds the table of a cohort, with empty strings for what is not known.
+
+    Example:
+        >>> sample_table(["a.png", "b.png"], [0, 1], groups=["p1", "p2"]).to_dict("records")[1]
+        {'sample': 'b.png', 'label': 1, 'group': 'p2', 'split': '', 'laterality': ''}
+    """
+    unknown = [""] * len(samples)
+    columns = (samples, labels, groups or unknown, splits or unknown, laterality or unknown)
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))

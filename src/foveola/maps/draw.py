@@ -1,0 +1,249 @@
+"""Pictures of attention maps over the mean image of their cohort.
+
+Bright means large, on a colour map that is uniform to the eye, and the picture below it is grey, so that colour always
+tells the map. Published pictures of global maps are often drawn darker where larger and scaled from the map's own
+minimum to its maximum, which makes a map that hardly varies look decided. Here the colours start at 0 (or at the
+smallest value, where one is negative), end at the largest value in the picture (1, where that is nearly reached), and a
+colour bar gives the true values; maps in one picture share one scale. Only ``overlay``, made for single images, scales
+from minimum to maximum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from foveola.atomic import replacing
+from foveola.errors import FoveolaError
+from foveola.maps.average import check_map
+
+COLOURS = "magma"
+DPI = 200
+PANEL_INCHES = 2.2
+PANELS_A_ROW = 4
+_OPACITY = 0.75
+_INK, _FAINT = "#222222", "#707070"
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """One picture of a figure: RGB in 0..1, a caption above, a note below."""
+
+    picture: np.ndarray
+    caption: str
+    note: str = ""
+
+
+def overlay(image: np.ndarray, attention_map: np.ndarray, alpha: float = 0.6) -> np.ndarray:
+    """Colours one image with a map that is scaled from its own minimum to its maximum.
+
+    Args:
+        image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
+        attention_map: ``height x width``, finite; a flat one gives one even tint, the middle of the scale.
+        alpha: Share of the colour where the map is largest, 0 (the grey image alone) .. 1 (the map alone).
+
+    Returns:
+        ``height x width x 3`` RGB, ``uint8``.
+
+    Raises:
+        FoveolaError: If the map or the image has NaN or infinity.
+        ValueError: If the shapes do not fit.
+
+    Example:
+        >>> overlay(np.zeros((2, 3)), np.eye(2, 3), alpha=1.0)[0].tolist()
+        [[252, 253, 191], [0, 0, 4], [0, 0, 4]]
+    """
+    check_map(attention_map)
+    low, high = float(attention_map.min()), float(attention_map.max())
+    scale = Normalize(low, high) if low < high else Normalize(low - 0.5, low + 0.5)
+    return np.asarray(np.round(255 * _coloured(image, attention_map, scale, alpha)), dtype=np.uint8)
+
+
+def map_picture(
+    path: Path | str,
+    attention_map: np.ndarray,
+    mean_image: np.ndarray,
+    *,
+    title: str,
+    truth: np.ndarray | None = None,
+) -> None:
+    """Draws one map as it is, and beside it the map over the mean image.
+
+    Args:
+        path: Where the PNG goes; written whole or not at all.
+        attention_map: ``height x width``, finite.
+        mean_image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
+        title: What stands above.
+        truth: The region that is known to matter, ``height x width``, boolean; outlined where given.
+
+    Raises:
+        FoveolaError: If the map or the image has NaN or infinity.
+        ValueError: If the shapes do not fit.
+    """
+    scale = _shared_scale([attention_map])
+    panels = [
+        _Panel(_coloured(mean_image, attention_map, scale, 1.0), "attention map", _range_note(attention_map)),
+        _Panel(_coloured(mean_image, attention_map, scale, _OPACITY), "over the mean image"),
+    ]
+    _write_figure(path, panels, scale, truth, title)
+
+
+def before_after_picture(
+    path: Path | str,
+    before: np.ndarray,
+    after: np.ndarray,
+    mean_image: np.ndarray,
+    *,
+    title: str,
+    truth: np.ndarray | None = None,
+) -> None:
+    """Draws the map before and after training over the mean image, on one scale.
+
+    Args:
+        path: Where the PNG goes; written whole or not at all.
+        before: The map before the first step, ``height x width``, finite.
+        after: The map after the last step, in the same form.
+        mean_image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
+        title: What stands above.
+        truth: The region that is known to matter, ``height x width``, boolean; outlined where given.
+
+    Raises:
+        FoveolaError: If a map or the image has NaN or infinity.
+        ValueError: If the shapes do not fit.
+    """
+    scale = _shared_scale([before, after])
+    panels = [
+        _Panel(_coloured(mean_image, attention_map, scale, _OPACITY), caption, _range_note(attention_map))
+        for caption, attention_map in (("before training", before), ("after training", after))
+    ]
+    _write_figure(path, panels, scale, truth, title)
+
+
+def arms_picture(
+    path: Path | str,
+    maps: Mapping[str, np.ndarray],
+    mean_image: np.ndarray,
+    *,
+    truth: np.ndarray | None = None,
+    captions: Mapping[str, str] | None = None,
+) -> None:
+    """Draws the mean image and, side by side and on one scale, the maps of several arms over it.
+
+    Args:
+        path: Where the PNG goes; written whole or not at all.
+        maps: The map of each arm, ``height x width``, finite, in the order in which they are drawn.
+        mean_image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
+        truth: The region that is known to matter, ``height x width``, boolean; outlined where given.
+        captions: What stands above an arm, such as ``global  AUC 0.99``; the name where none is given.
+
+    Raises:
+        FoveolaError: If there is no map, or a map or the image has NaN or infinity.
+        ValueError: If the shapes do not fit.
+    """
+    if not maps:
+        raise FoveolaError("the map of at least one arm", "none", str(path), "compare an arm that has a map")
+    scale = _shared_scale(list(maps.values()))
+    panels = [_Panel(_as_rgb(mean_image), "mean image", "region known to matter" if truth is not None else "")]
+    for arm, attention_map in maps.items():
+        picture = _coloured(mean_image, attention_map, scale, _OPACITY)
+        panels.append(_Panel(picture, (captions or {}).get(arm, arm), _range_note(attention_map)))
+    _write_figure(path, panels, scale, truth)
+
+
+def _as_rgb(image: np.ndarray) -> np.ndarray:
+    """Returns an image as ``height x width x 3`` in 0..1."""
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
+        raise ValueError(f"image must be height x width or height x width x 3, got {image.shape}")
+    values = image / 255 if image.dtype == np.uint8 else np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise FoveolaError("a finite image", "NaN or infinity", "image under the map", "check the images for NaN")
+    values = values[..., None] if values.ndim == 2 else values
+    return np.clip(np.broadcast_to(values, (*values.shape[:2], 3)), 0, 1)
+
+
+def _coloured(image: np.ndarray, attention_map: np.ndarray, scale: Normalize, alpha: float) -> np.ndarray:
+    """Returns the grey image with the colours of the map over it, ``height x width x 3`` in 0..1.
+
+    The share of the colour falls from ``alpha`` where the map is high to ``alpha`` squared where it is low, so that the
+    dark end of the colours does not hide the image.
+    """
+    rgb = _as_rgb(image)
+    if rgb.shape[:2] != attention_map.shape:
+        raise ValueError(f"map {attention_map.shape} and image {rgb.shape[:2]} must have the same height and width")
+    height = np.asarray(scale(attention_map))[..., None]  # 0 at the low end of the scale, 1 at the high end
+    opacity = alpha * (alpha + (1 - alpha) * height)
+    colours = matplotlib.colormaps[COLOURS](height[..., 0])[..., :3]
+    return np.asarray(opacity * colours + (1 - opacity) * (rgb @ _LUMINANCE)[..., None])
+
+
+def _shared_scale(maps: Sequence[np.ndarray]) -> Normalize:
+    """Returns the scale of a picture: from 0 or the smallest value below it to the largest value of all maps."""
+    for attention_map in maps:
+        check_map(attention_map)
+    low = min(0.0, *(float(attention_map.min()) for attention_map in maps))
+    high = max(float(attention_map.max()) for attention_map in maps)
+    high = 1.0 if 0.95 < high < 1 else high
+    return Normalize(low, high if high > low else low + 1)
+
+
+def _range_note(attention_map: np.ndarray) -> str:
+    """Says between which values a map lies, or that it is flat."""
+    low, high = float(attention_map.min()), float(attention_map.max())
+    digits = ".2f" if high - low >= 0.05 else ".3g"
+    return f"flat at {low:.3g}" if low == high else f"{low:{digits}} to {high:{digits}}"
+
+
+def _write_figure(
+    path: Path | str, panels: Sequence[_Panel], scale: Normalize, truth: np.ndarray | None, title: str = ""
+) -> None:
+    """Lays the panels out in rows with one colour bar and writes the PNG."""
+    columns = min(len(panels), PANELS_A_ROW)
+    rows = math.ceil(len(panels) / columns)
+    height, width = panels[0].picture.shape[:2]
+    panel_height = PANEL_INCHES * height / width
+    figure = Figure(
+        figsize=(columns * PANEL_INCHES + 0.75, rows * (panel_height + 0.5) + (0.35 if title else 0.0)),
+        dpi=DPI, layout="constrained", facecolor="white",
+    )  # fmt: skip
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for place, panel in zip(axes.flat, panels, strict=False):
+        _draw_panel(place, panel, truth)
+    for place in axes.flat[len(panels) :]:
+        place.set_visible(False)
+    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=axes, fraction=0.03, pad=0.015, aspect=18 * rows)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=7.5, length=2, color=_FAINT, labelcolor=_INK)
+    if title:
+        figure.suptitle(title, fontsize=11, fontweight="bold", color=_INK)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _draw_panel(axes: Axes, panel: _Panel, truth: np.ndarray | None) -> None:
+    """Draws one picture with its caption, its note and the outline of the truth region."""
+    axes.imshow(panel.picture, interpolation="nearest")
+    axes.set_title(panel.caption, fontsize=9.5, color=_INK, pad=5)
+    axes.set_xlabel(panel.note, fontsize=7.5, color=_FAINT, labelpad=4)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if truth is None:
+        return
+    if truth.shape != panel.picture.shape[:2]:
+        raise ValueError(f"truth {truth.shape} and picture {panel.picture.shape[:2]} must have the same shape")
+    if truth.any() and not truth.all():
+        outline = axes.contour(truth.astype(float), levels=[0.5], colors="white", linewidths=1.0)
+        outline.set_path_effects([withStroke(linewidth=2.2, foreground="black")])

@@ -1,0 +1,30 @@
+"""A small CNN for demonstrations and tests on small images."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def small_cnn(channels: int, classes: int, width: int = 16) -> nn.Sequential:
+    """Returns three blocks of convolution, batch norm, ReLU and max-pooling, an average and a linear layer.
+
+    Args:
+        channels: Of the images.
+        classes: Number of logits.
+        width: Channels of the first block; each next block has twice as many.
+
+    Example:
+        >>> import torch
+        >>> small_cnn(channels=1, classes=5)(torch.rand(2, 1, 12, 10)).shape
+        torch.Size([2, 5])
+    """
+    layers: list[nn.Module] = []
+    for block in range(3):
+        layers += [
+            nn.Conv2d(channels, width << block, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width << block),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
+        channels = width << block
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))

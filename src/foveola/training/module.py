@@ -1,0 +1,103 @@
+"""The Lightning module: what one step does, and what happens at the border of two phases."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import Adam, Optimizer
+
+from foveola.attention import ArmSettings, Attended
+from foveola.data.preprocessing import Scaling
+from foveola.training.batches import Batch
+from foveola.training.phases import phase_at, phases
+from foveola.training.settings import TrainingSettings
+
+
+class AttentionTraining(LightningModule):
+    """Trains an image CNN and the attention in front of it.
+
+    The loss of a step is the mean cross entropy plus the attention's penalty (Xu et al. 2020, eq. 1). Adam has one
+    group of parameters for the network and one for the attention, which leaves the optimiser when its map is fixed;
+    the state of the network's group goes on.
+
+    Args:
+        model: The network with its attention.
+        scaling: What turns stored pixels into what the network sees.
+        settings: How to train.
+        arm: The attention's own settings.
+        seed: Of everything random in a step; set anew each step, so that a resumed run repeats an undisturbed one.
+    """
+
+    def __init__(
+        self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int
+    ) -> None:
+        super().__init__()
+        self.model, self.scaling, self.settings, self.arm, self.seed = model, scaling, settings, arm, seed
+        self.phases = phases(settings.epochs, settings.cutoff_epoch if arm.freezes else settings.epochs)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns logits and maps for stored pixels."""
+        images = self.scaling.apply(images).contiguous(memory_format=torch.channels_last)
+        logits, maps = self.model(images, return_maps=True)
+        return logits, maps
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Returns the loss of one batch."""
+        torch.manual_seed(1_000_003 * self.seed + self.global_step)
+        images, labels = batch
+        logits, maps = self(images)
+        cross_entropy = functional.cross_entropy(logits, labels)
+        penalty = self.model.penalty(maps)
+        self._record("train", logits, labels, cross_entropy)
+        if self.model.attention is not None:
+            self.log("penalty", penalty, on_step=False, on_epoch=True, batch_size=len(labels))
+        return cross_entropy + penalty
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Records loss and accuracy of one batch."""
+        images, labels = batch
+        logits, _ = self(images)
+        self._record("val", logits, labels, functional.cross_entropy(logits, labels))
+
+    def _record(self, role: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        accuracy = (logits.argmax(1) == labels).float().mean()
+        values = {f"{role}_loss": loss, f"{role}_accuracy": accuracy}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(labels))
+
+    def on_train_epoch_start(self) -> None:
+        """Enters the phase of this epoch."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        if self.model.learns_attention and not phase_at(self.current_epoch, self.phases).learns_map:
+            self.model.freeze()
+            for parameter in optimizer.param_groups.pop(1)["params"]:
+                optimizer.state.pop(parameter, None)
+        share = 1.0
+        if self.settings.schedule == "cosine":
+            share = (1 + math.cos(math.pi * self.current_epoch / self.settings.epochs)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = share * group["initial_lr"]
+
+    def configure_optimizers(self) -> Optimizer:
+        """Returns Adam with a group for the network and, while it learns, one for the attention."""
+        settings, arm = self.settings, self.arm
+        groups: list[dict[str, Any]] = [
+            {"params": list(self.model.network.parameters()), "lr": settings.lr, "weight_decay": settings.weight_decay}
+        ]
+        if self.model.attention is not None and self.model.learns_attention:
+            lr = settings.lr if arm.lr is None else arm.lr
+            decay = settings.weight_decay if arm.weight_decay is None else arm.weight_decay
+            groups.append({"params": list(self.model.attention.parameters()), "lr": lr, "weight_decay": decay})
+        for group in groups:
+            group["initial_lr"] = group["lr"]
+        return Adam(groups)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes the form that the checkpoint was written in: with a fixed map, if it was fixed by then."""
+        if not phase_at(checkpoint["epoch"], self.phases).learns_map:
+            self.model.freeze()

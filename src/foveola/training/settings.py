@@ -1,0 +1,45 @@
+"""The settings of training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from foveola.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """How one network is trained.
+
+    Attributes:
+        epochs: How often the training images are gone through.
+        cutoff: After so many epochs the map is fixed; six tenths of the epochs where it is ``None``.
+        batch_size: Images a step.
+        lr: Learning rate of Adam for the backbone, and for attention that has none of its own.
+        weight_decay: Adam's L2 term for the backbone, and for attention that has none of its own.
+        schedule: ``cosine`` lets the learning rates fall to zero over the epochs, which steadies the last epoch, the
+            one that is tested; ``constant`` is as published.
+        precision: ``auto`` mixes in bfloat16 (or float16) on a GPU and is ``32`` elsewhere.
+        device: ``auto`` takes a GPU where there is one.
+    """
+
+    epochs: int = Field(30, ge=1)
+    cutoff: int | None = Field(None, ge=1)
+    batch_size: int = Field(32, ge=2)
+    lr: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    precision: Literal["auto", "32", "16-mixed", "bf16-mixed"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    @model_validator(mode="after")
+    def _check_cutoff(self) -> TrainingSettings:
+        if self.cutoff is not None and self.cutoff > self.epochs:
+            raise ValueError(f"a cut-off within the {self.epochs} epochs")
+        return self
+
+    @property
+    def cutoff_epoch(self) -> int:
+        """The number of epochs in which the map is learned."""
+        return self.cutoff or max(1, round(0.6 * self.epochs))

@@ -1,0 +1,106 @@
+"""Trains one network, from the start or from where it was stopped."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from foveola.attention import ArmSettings, Attended
+from foveola.data.preprocessing import Scaling
+from foveola.training.batches import PixelRows
+from foveola.training.callbacks import History, LastEpoch, Progress, ReportProgress
+from foveola.training.module import AttentionTraining
+from foveola.training.settings import TrainingSettings
+
+CHECKPOINT = "last.ckpt"
+
+
+def train(
+    model: Attended,
+    training: PixelRows,
+    validation: PixelRows,
+    *,
+    scaling: Scaling,
+    settings: TrainingSettings,
+    arm: ArmSettings,
+    seed: int,
+    folder: Path,
+    progress: Progress | None = None,
+) -> None:
+    """Trains a model in place and leaves it in evaluation mode, on the CPU, with its map fixed.
+
+    Writes ``history.csv``, ``tensorboard/`` and, after each epoch, ``last.ckpt`` into the folder. Where a
+    ``last.ckpt`` is there already, training goes on behind its epoch and ends as if it had not been stopped.
+
+    Args:
+        model: The network with its attention.
+        training: The training images.
+        validation: Images whose loss is recorded each epoch and nothing else; may be empty.
+        scaling: From stored pixels to what the network sees.
+        settings: How to train.
+        arm: The attention's own settings.
+        seed: Of the order of the batches and of everything random in a step.
+        folder: Where to write.
+        progress: Told the epoch, the steps done and the steps in all.
+    """
+    checkpoint = folder / CHECKPOINT
+    callbacks = [History(folder / "history.csv"), LastEpoch(checkpoint)]
+    with _quiet_lightning():
+        trainer = Trainer(
+            max_epochs=settings.epochs,
+            accelerator={"auto": "auto", "cuda": "gpu"}.get(settings.device, settings.device),
+            devices=1,
+            precision=_precision(settings),  # type: ignore[arg-type]
+            deterministic="warn" if torch.cuda.is_available() else True,
+            logger=TensorBoardLogger(folder, name=None, version="tensorboard"),
+            callbacks=callbacks + ([ReportProgress(progress)] if progress else []),
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        module = AttentionTraining(model, scaling, settings, arm, seed).to(memory_format=torch.channels_last)
+        trainer.fit(
+            module,
+            training.loader(settings.batch_size, seed),
+            validation.loader(settings.batch_size) if len(validation) else None,
+            ckpt_path=checkpoint if checkpoint.exists() else None,
+            weights_only=True,
+        )
+    model.freeze()
+    model.cpu().eval()
+
+
+def _precision(settings: TrainingSettings) -> str:
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.device == "cpu" or not torch.cuda.is_available():
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keeps Lightning's tips and greetings out of the user's terminal; warnings about what went wrong stay."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        with warnings.catch_warnings():
+            for message in ("does not have many workers", "smaller than the logging interval", "GPU available but"):
+                warnings.filterwarnings("ignore", message=f".*{message}")
+            warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
