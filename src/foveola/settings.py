@@ -1,11 +1,61 @@
-"""The base of every group of settings: frozen, typed, and strict about names."""
+"""Groups of settings: frozen, typed, and strict about names."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from foveola.errors import FoveolaError, unknown_name
 
 
 class Settings(BaseModel):
     """A frozen group of settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Group = TypeVar("Group", bound=Settings)
+
+
+def validated(group: type[Group], values: Mapping[str, Any], where: str) -> Group:
+    """Returns the settings with ``values`` in place of defaults.
+
+    Args:
+        group: The class of the settings.
+        values: Keys and values, nested as the groups are.
+        where: What the error message calls the group.
+
+    Raises:
+        FoveolaError: For an unknown key, with the nearest known one, or a value that cannot be.
+
+    Example:
+        >>> class Drawing(Settings):
+        ...     width: int = 8
+        >>> validated(Drawing, {"width": "12"}, "--set").width
+        12
+        >>> validated(Drawing, {"widht": 12}, "--set")
+        Traceback (most recent call last):
+        foveola.errors.FoveolaError: expected a known key, got 'widht', in --set; did you mean 'width'?
+    """
+    try:
+        return group(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            known = _group_at(group, path[:-1]).model_fields
+            inside = ".".join([where, *path[:-1]])
+            raise unknown_name("key", path[-1], known, inside) from error
+        reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        raise FoveolaError(reason, repr(first["input"]), ".".join([where, *path]), "change it") from error
+
+
+def _group_at(group: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    for name in path:
+        inner = group.model_fields[name].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return group
+        group = inner
+    return group

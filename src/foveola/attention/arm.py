@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from foveola.attention.mask import InputMask
-from foveola.errors import FoveolaError, unknown_name
 from foveola.pixels.representation import Batches
 from foveola.registry import Registry
-from foveola.settings import Settings
+from foveola.settings import Settings, validated
 
 
 class ArmSettings(Settings):
@@ -51,15 +50,7 @@ class Arm:
         Raises:
             FoveolaError: For an unknown key or a value of the wrong kind.
         """
-        for key in values:
-            if key not in self.settings.model_fields:
-                raise unknown_name("setting", key, self.settings.model_fields, f"the settings of arm '{self.name}'")
-        try:
-            return self.settings(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise FoveolaError(first["msg"].lower(), repr(first["input"]), f"{self.name}.{key}", "change it") from error
+        return validated(self.settings, values, f"the settings of arm '{self.name}'")
 
 
 ARMS: Registry[Arm] = Registry("arm", "--arm")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from pydantic import Field, field_validator
@@ -80,6 +82,10 @@ class GlobalAttention(InputMask):
             dense=dense,
         )  # fmt: skip
         return cls(network, penalty)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns which pixel representation the map was learned from, and the energy that it keeps."""
+        return self.network.facts
 
     def weights(self) -> Float[Tensor, "h w"]:
         """Returns the map, in 0..1."""

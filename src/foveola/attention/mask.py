@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from foveola.errors import FoveolaError
@@ -31,8 +32,8 @@ class InputMask(nn.Module, ABC):
         """Returns the map as it is now, without gradients; random masks return their noise-free map."""
         return self.weights().detach().clone()
 
-    def apply_to(self, images: Float[Tensor, "b c h w"], weights: Tensor) -> Float[Tensor, "b c h w"]:
-        """Returns the images times the weights.
+    def apply_to(self, images: Real[Tensor, "b c h w"], weights: Tensor) -> Float[Tensor, "b c h w"]:
+        """Returns the images times the weights, in the images' own type where that is a floating-point one.
 
         Raises:
             FoveolaError: If the images are not of the size of the map.
@@ -42,11 +43,15 @@ class InputMask(nn.Module, ABC):
                 "images of the size of the map, " + " x ".join(map(str, weights.shape[-2:])),
                 " x ".join(map(str, images.shape[-2:])), "the images", "resize them as the training images were",
             )  # fmt: skip
-        return images * weights.to(images.dtype)
+        return images * (weights.to(images.dtype) if images.is_floating_point() else weights)
 
-    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def forward(self, images: Real[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Returns the images times the map."""
         return self.apply_to(images, self.weights())
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what is worth writing down of how the map came about, as JSON values."""
+        return {}
 
     def frozen(self) -> FixedMask:
         """Returns the mask that multiplies by the map of this moment from now on, and carries nothing else."""

@@ -41,7 +41,7 @@ class SigmoidMask(InputMask):
 
     def weights(self) -> Float[Tensor, "h w"]:
         """Returns the map, in 0..1."""
-        logits = self.logits
+        logits: Tensor = self.logits
         if logits.shape != self.size:
             logits = functional.interpolate(logits[None, None], self.size, mode="bilinear")[0, 0]
         return torch.sigmoid(logits)

@@ -53,7 +53,8 @@ class StochasticGates(InputMask):
 
     def penalty(self, weights: Tensor) -> Float[Tensor, ""]:
         """Returns the coefficient times the mean probability of an open gate, whatever the gates drawn."""
-        return self.penalty_weight * torch.special.ndtr((self.mu + 0.5) / self.sigma).mean()
+        open_probability: Tensor = torch.special.ndtr((self.mu + 0.5) / self.sigma)
+        return self.penalty_weight * open_probability.mean()
 
 
 class StochasticGatesSettings(ArmSettings):

@@ -12,6 +12,8 @@ from foveola.data.files import is_image
 from foveola.data.source import SOURCES, Request, check_options, split_specification
 from foveola.errors import FoveolaError, unknown_name
 
+__all__ = ["SOURCES", "Cohort", "load_cohort"]
+
 TAKES = {"table": ("--label", "--bins"), "idrid": ("--label",)}
 """Which sources have a use for the options that choose labels."""
 

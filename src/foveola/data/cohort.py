@@ -17,7 +17,7 @@ UNLABELLED = -1
 
 
 class Images(Protocol):
-    """The images of a cohort as they were taken, in the order of its table; nothing is decoded before it is asked for."""
+    """The images of a cohort as they were taken, in the order of its table; decoded when asked for, not before."""
 
     def __len__(self) -> int: ...
 

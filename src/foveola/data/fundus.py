@@ -18,7 +18,7 @@ _DISC_COLOUR = np.array([0.95, 0.70, 0.36], np.float32)
 _CUP_COLOUR = np.array([1.00, 0.86, 0.56], np.float32)
 _EXUDATE = np.array([1.00, 0.96, 0.62], np.float32)
 _BLOOD = np.array([0.42, 0.68, 0.62], np.float32)  # share of the light that a vessel takes
-_PIGMENT = np.array([0.34, 0.48, 0.48], np.float32)  # share of the light that the fovea's pigment takes
+_PIGMENT = np.array([0.28, 0.40, 0.40], np.float32)  # share of the light that the fovea's pigment takes
 
 
 def paint(scene: Scene, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -19,7 +19,7 @@ DISC_DIAMETER = 0.13
 MACULA_RADIUS = DISC_DIAMETER
 FOVEA = (0.64, 0.51)
 DISC = (0.29, 0.49)
-APERTURE_RADIUS = 0.48
+APERTURE_RADIUS = 0.49
 LESION_RADIUS = (0.014, 0.018)
 
 
@@ -83,7 +83,7 @@ def draw_scene(seed: int, index: int, shift: float = 0.0) -> Scene:
     Example:
         >>> scene = draw_scene(seed=0, index=3)
         >>> scene.laterality, scene.label, len(scene.macular)
-        ('R', 0, 0)
+        ('R', 1, 1)
     """
     rng = np.random.default_rng([seed, index])
     label = eye_label(seed, index)

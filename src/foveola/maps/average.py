@@ -48,3 +48,25 @@ def mean_and_sd(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     stack = np.stack([np.asarray(attention_map, dtype=np.float64) for attention_map in maps])
     sd = stack.std(axis=0, ddof=1) if len(stack) > 1 else np.zeros(stack.shape[1:])
     return stack.mean(axis=0), sd
+
+
+def mean_image(pixels: np.ndarray, rows: np.ndarray, chunk: int = 256) -> np.ndarray:
+    """Returns the mean of some stored images, the background for a map that they share.
+
+    Args:
+        pixels: ``N x C x H x W``, ``uint8`` or floats in 0..1.
+        rows: Which images.
+        chunk: How many are held at a time.
+
+    Returns:
+        ``H x W`` for one channel, ``H x W x 3`` for three, in 0..1.
+
+    Example:
+        >>> mean_image(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1])).tolist()
+        [[0.5]]
+    """
+    total = np.zeros(pixels.shape[1:])
+    for start in range(0, len(rows), chunk):
+        total += pixels[rows[start : start + chunk]].sum(axis=0, dtype=np.float64)
+    mean = total / len(rows) / (255 if pixels.dtype == np.uint8 else 1)
+    return mean[0] if len(mean) == 1 else mean.transpose(1, 2, 0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -17,6 +19,9 @@ from foveola.models.small_cnn import small_cnn
 from foveola.models.stem import SMALL, shrink_less
 from foveola.models.weights import download, load_weights, read_weights
 from foveola.settings import Settings
+
+Design = tuple[nn.Module, tuple[str, ...], tuple[str, ...]]
+"""An untrained network, the names of the modules that classify, and those of its first convolutions."""
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -40,7 +45,7 @@ class BackboneSettings(Settings):
     @property
     def starts_trained(self) -> bool:
         """Whether the network starts from weights that were trained before."""
-        return self.name != "small-cnn" and (self.pretrained or self.weights is not None)
+        return self.weights is not None or (self.pretrained and self.name != "small-cnn")
 
 
 class ImageShape(Settings):
@@ -93,84 +98,116 @@ def build_backbone(settings: BackboneSettings, shape: ImageShape) -> nn.Module:
         >>> network(torch.rand(2, 1, 32, 32)).shape
         torch.Size([2, 3])
     """
+    network, head, first = _design(settings, shape)
+    _try_out(network, settings.name, shape)
+    if settings.starts_trained:
+        state = _library_state(settings.name) if settings.weights is None else read_weights(settings.weights)
+        if settings.name == "googlenet":
+            state = _undo_input_transform(state)
+        where = f"the weights of {settings.name}" if settings.weights is None else str(settings.weights)
+        load_weights(network, state, head=head, first=first, where=where)
+    return network
+
+
+def backbone_design(settings: BackboneSettings, shape: ImageShape) -> nn.Module:
+    """Builds the same CNN as `build_backbone` without its pretrained weights, to load fitted ones into.
+
+    Raises:
+        FoveolaError: For an unknown name.
+    """
+    return _design(settings, shape)[0]
+
+
+def _design(settings: BackboneSettings, shape: ImageShape) -> Design:
+    """Returns the untrained network with the stem that it is to have."""
     name = settings.name
     if name not in backbone_names():
         raise unknown_name("backbone", name, backbone_names(), "--backbone")
     if name == "small-cnn":
-        return small_cnn(shape.channels, shape.classes)
+        small = small_cnn(shape.channels, shape.classes)
+        return small, (str(len(small) - 1),), ("0",)
     network, head, first = (_from_timm if timm.is_model(name) else _from_torchvision)(name, shape)
     if settings.stem == "small" or (settings.stem == "auto" and shape.size <= SMALL):
         shrink_less(network, first, keep_kernel=settings.starts_trained)
-    if settings.weights is not None:
-        state = read_weights(settings.weights)
-        load_weights(network, state, head=head, first=first, where=str(settings.weights))
-    elif settings.pretrained:
-        load_weights(network, _library_state(name), head=head, first=first, where=f"the weights of {name}")
-    _try_out(network, name, shape)
-    return network
+    return network, head, first
 
 
-def _from_timm(name: str, shape: ImageShape) -> tuple[nn.Module, tuple[str, ...], str]:
+def _from_timm(name: str, shape: ImageShape) -> Design:
     network = timm.create_model(name, pretrained=False, num_classes=shape.classes, in_chans=shape.channels)
-    configuration = network.pretrained_cfg
-    head, first = configuration["classifier"], configuration["first_conv"]
-    return network, (head,) if isinstance(head, str) else tuple(head), first if isinstance(first, str) else first[0]
+    configuration: dict[str, Any] = vars(network)["pretrained_cfg"]
+    return network, _names(configuration["classifier"]), _names(configuration["first_conv"])
 
 
-def _from_torchvision(name: str, shape: ImageShape) -> tuple[nn.Module, tuple[str, ...], str]:
+def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
+def _from_torchvision(name: str, shape: ImageShape) -> Design:
     options = {"init_weights": True, "aux_logits": False} if name == "googlenet" else {}
     network = torchvision.models.get_model(name, weights=None, num_classes=shape.classes, **options)
     modules = dict(network.named_modules())
     first = next(key for key, module in modules.items() if isinstance(module, nn.Conv2d))
     head = next(key for key, module in reversed(modules.items()) if isinstance(module, nn.Linear | nn.Conv2d))
-    if shape.channels != 3:
+    if shape.channels == 1:
         old = network.get_submodule(first)
         assert isinstance(old, nn.Conv2d)
-        grey = nn.Conv2d(
-            shape.channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None
-        )  # fmt: skip
-        with torch.no_grad():
-            grey.weight.copy_(old.weight.sum(1, keepdim=True))
-        network.set_submodule(first, grey)
-    return network, (head,), first
+        network.set_submodule(first, _for_grey(old))
+    return network, (head,), (first,)
+
+
+def _for_grey(convolution: nn.Conv2d) -> nn.Conv2d:
+    """Returns a copy that takes one channel, its kernels summed over the colours."""
+    grey = copy.deepcopy(convolution)
+    grey.in_channels = 1
+    grey.weight = nn.Parameter(convolution.weight.detach().sum(1, keepdim=True))
+    return grey
 
 
 def _library_state(name: str) -> dict[str, torch.Tensor]:
     """Downloads the pretrained weights of a library's own model, or finds them where they were put before."""
+    configuration = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    if configuration is not None and not configuration.has_weights:
+        raise FoveolaError(
+            f"pretrained weights of '{name}'", "a backbone that has none", "--backbone",
+            "choose another one, or pass --weights FILE or --no-pretrained",
+        )  # fmt: skip
     with download(name):
         if timm.is_model(name):
             state: dict[str, torch.Tensor] = timm.create_model(name, pretrained=True).state_dict()
             return state
-        weights = torchvision.models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+        weights = torchvision.models.get_model_weights(name).DEFAULT
         state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    if name == "googlenet":
-        state = _undo_input_transform(state)
-    return state
+        return state
 
 
 def _undo_input_transform(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Folds GoogLeNet's own change of scale into its first kernel, so that it takes what every other CNN takes.
+    """Folds torchvision's own change of scale into GoogLeNet's first layer, so that it takes what every CNN takes.
 
-    Its weights were trained on intensities centred at 0.5 with sd 0.5. The change of sd is folded exactly; that of
-    the mean, at most 0.19 of a unit and constant over the image, is left to the batch norm behind.
+    Its weights were trained on intensities centred at 0.5 with sd 0.5. The change of sd goes into the first kernel,
+    that of the mean into the batch norm behind; both are exact but for the border, where zeros are padded. They are
+    known by their auxiliary heads; other weights are returned as they are.
     """
-    key = "conv1.conv.weight"
-    scale = torch.tensor(IMAGENET[1]).reshape(1, 3, 1, 1) / 0.5
-    return {
-        name: value * scale if name == key else value for name, value in state.items() if not name.startswith("aux")
-    }
+    if not any(name.startswith("aux") for name in state):
+        return state
+    kernel, running_mean = "conv1.conv.weight", "conv1.bn.running_mean"
+    mean, sd = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
+    shift = (state[kernel] * (mean - 0.5) / 0.5).sum((1, 2, 3))
+    folded = {kernel: state[kernel] * sd / 0.5, running_mean: state[running_mean] - shift}
+    return {name: folded.get(name, value) for name, value in state.items() if not name.startswith("aux")}
 
 
 def _try_out(network: nn.Module, name: str, shape: ImageShape) -> None:
-    """Lets one blank image through, so that a size that a network cannot take is known before anything is trained."""
+    """Lets one blank image through, so that what a network cannot take is known before anything is trained."""
     training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, shape.channels, shape.size, shape.size))
+            logits = network.eval()(torch.zeros(1, shape.channels, shape.size, shape.size))
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise FoveolaError(
             f"an image size that '{name}' can take", f"{shape.size} px ({reason})", "--image-size",
-            "choose a larger size or another --backbone",
+            "choose another size, larger for most networks, or another --backbone",
         ) from error  # fmt: skip
+    if not isinstance(logits, torch.Tensor) or logits.shape != (1, shape.classes):
+        raise FoveolaError("a backbone that classifies", f"'{name}'", "--backbone", "choose another one")
     network.train(training)

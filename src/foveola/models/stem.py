@@ -10,7 +10,7 @@ SMALL = 64
 _POOLS = ("maxpool", "maxpool1", "features.pool0")
 
 
-def shrink_less(model: nn.Module, first: str, *, keep_kernel: bool) -> None:
+def shrink_less(model: nn.Module, first: tuple[str, ...], *, keep_kernel: bool) -> None:
     """Gives a CNN the usual stem for small images: a first convolution of stride 1 and no max-pooling behind it.
 
     The first convolution of 5 x 5 or more becomes one of 3 x 3, unless its pretrained kernel is to be kept. Networks
@@ -20,20 +20,21 @@ def shrink_less(model: nn.Module, first: str, *, keep_kernel: bool) -> None:
 
     Args:
         model: The CNN, changed in place.
-        first: Name of its first convolution.
+        first: Names of its first convolutions, side by side where there are several.
         keep_kernel: Whether pretrained weights are to come.
     """
-    convolution = model.get_submodule(first)
-    if not isinstance(convolution, nn.Conv2d) or convolution.stride != (2, 2):
-        return
-    convolution.stride = (1, 1)
-    if convolution.kernel_size[0] >= 5 and not keep_kernel:
-        small = nn.Conv2d(
-            convolution.in_channels, convolution.out_channels, 3, padding=1, bias=convolution.bias is not None
-        )
-        nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
-        model.set_submodule(first, small)
     modules = dict(model.named_modules())
+    for name in first:
+        convolution = modules[name]
+        if not isinstance(convolution, nn.Conv2d) or convolution.stride != (2, 2):
+            return
+        convolution.stride = (1, 1)
+        if convolution.kernel_size[0] >= 5 and not keep_kernel:
+            small = nn.Conv2d(
+                convolution.in_channels, convolution.out_channels, 3, padding=1, bias=convolution.bias is not None
+            )
+            nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
+            model.set_submodule(name, small)
     for name in _POOLS:
         if isinstance(modules.get(name), nn.MaxPool2d):
             model.set_submodule(name, nn.Identity())

@@ -6,18 +6,16 @@ import logging
 import socket
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from urllib.parse import urlsplit
 
 import huggingface_hub.constants
 import torch
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from foveola.errors import FoveolaError
@@ -34,14 +32,16 @@ def read_weights(path: Path) -> State:
         FoveolaError: If the file is not there or holds something else.
     """
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except FileNotFoundError as error:
         raise FoveolaError(
             "a file of weights", "no such file", str(path), "check the path given to --weights"
         ) from error
-    except (UnpicklingError, SafetensorError, RuntimeError, EOFError) as error:
+    except OSError as error:
+        raise FoveolaError(
+            "a file of weights", error.strerror or str(error), str(path), "check the path given to --weights"
+        ) from error
+    except Exception as error:  # there is nothing that the reader of a file of another kind may not raise
         raise FoveolaError(
             "a state dict of tensors (safetensors, or torch.save of a state dict)", "something else", str(path),
             "save the model's state_dict() alone",
@@ -49,22 +49,30 @@ def read_weights(path: Path) -> State:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise FoveolaError("a state dict of tensors", type(content).__name__, str(path), "save state_dict() alone")
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def load_weights(model: nn.Module, state: State, *, head: tuple[str, ...], first: str, where: str) -> None:
+def _unpickled(path: Path) -> object:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def load_weights(model: nn.Module, state: State, *, head: tuple[str, ...], first: tuple[str, ...], where: str) -> None:
     """Loads all weights but those of the head, by name or, where no names agree, by position.
 
-    A first convolution for other image channels is folded: for grey images its kernels are summed over the colours.
-    The head keeps its fresh weights, unless it is of the same size.
+    For grey images the kernels of the first convolutions are summed over the colours. The head keeps its fresh
+    weights, unless it is of the same size. Files of old versions of PyTorch lack batch norm's counters of batches.
 
     Args:
         model: What to load into.
         state: The weights.
         head: Names of the modules that classify.
-        first: Name of the first convolution.
+        first: Names of the first convolutions.
         where: What the error messages call the weights.
 
     Raises:
@@ -73,9 +81,10 @@ def load_weights(model: nn.Module, state: State, *, head: tuple[str, ...], first
     own = model.state_dict()
     if not set(own) & set(state):
         state = _named_by_position(own, state, where)
-    key = f"{first}.weight"
-    if key in state and key in own and state[key].shape[1] != own[key].shape[1]:
-        state = {**state, key: adapt_input_conv(own[key].shape[1], state[key])}
+    state = {**{name: value for name, value in own.items() if name.endswith(".num_batches_tracked")}, **state}
+    for key in (f"{name}.weight" for name in first):
+        if key in state and state[key].ndim == 4 and own[key].shape[1] == 1 and state[key].shape[1] == 3:
+            state[key] = state[key].sum(1, keepdim=True)
     is_head = {name for name in own if name.startswith(tuple(f"{part}." for part in head))}
     wrong = [
         name for name in own if name not in is_head and (name not in state or state[name].shape != own[name].shape)
@@ -87,7 +96,8 @@ def load_weights(model: nn.Module, state: State, *, head: tuple[str, ...], first
             "give the --backbone that the weights were trained for",
         )  # fmt: skip
     kept = {name for name in is_head if name not in state or state[name].shape != own[name].shape}
-    model.load_state_dict({name: own[name] if name in kept else state[name] for name in own})
+    own.update({name: state[name] for name in own if name not in kept})  # keeps the versions of the modules
+    model.load_state_dict(own)
 
 
 def _named_by_position(own: State, state: State, where: str) -> State:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -33,7 +34,7 @@ def compressed_representation(
 
     Args:
         images: The training images as the image CNN sees them; gone through ``2 + power_passes`` times.
-        dim: d; lowered to ``min(NC, HW)`` where it is larger.
+        dim: d, at least 1; lowered to ``min(NC, HW)`` where it is larger.
         oversampling: How many more directions than d the sketch holds.
         power_passes: More passes sharpen the subspace where the spectrum falls slowly.
         seed: Of the Gaussian G.
@@ -43,6 +44,8 @@ def compressed_representation(
         >>> representation.features.shape, representation.rows, representation.energy > 0.75
         (torch.Size([5, 12, 10]), 21, True)
     """
+    if dim < 1:
+        raise ValueError(f"a compressed representation has at least one dimension, got dim={dim}")
     sketch, rows, total_energy, (height, width) = _sketch(images, dim + oversampling, seed)
     sketch = sketch[: min(dim + oversampling, rows, height * width)]
     basis = _orthonormal_rows(sketch)
@@ -64,14 +67,17 @@ def compressed_representation(
 
 
 def _sketch(images: Batches, size: int, seed: int) -> tuple[Float[Tensor, "l p"], int, float, tuple[int, int]]:
-    """Returns G A, the number of rows of A, its squared Frobenius norm, and the image size."""
-    generator = torch.Generator().manual_seed(seed)
+    """Returns G A, the number of rows of A, its squared Frobenius norm, and the image size.
+
+    NumPy draws G: its numbers for a row of A are the same however the rows are cut into batches.
+    """
+    generator = np.random.default_rng(seed)
     sketch, rows, total = torch.zeros(()), 0, 0.0
     height = width = 0
     for batch in checked_batches(images):
         matrix = _matrix(batch)
-        gaussian = torch.randn(size, len(matrix), generator=generator).to(matrix)
-        sketch = sketch.to(matrix) + gaussian @ matrix
+        gaussian = torch.from_numpy(generator.standard_normal((len(matrix), size))).to(matrix)
+        sketch = sketch.to(matrix) + gaussian.T @ matrix
         total += float(matrix.square().sum(dtype=torch.float64))
         rows += len(matrix)
         height, width = batch.shape[2:]
@@ -101,4 +107,5 @@ def _matrix(batch: Float[Tensor, "b c h w"]) -> Float[Tensor, "n p"]:
 
 
 def _orthonormal_rows(matrix: Float[Tensor, "l p"]) -> Float[Tensor, "l p"]:
-    return torch.linalg.qr(matrix.double().T).Q.T.to(matrix)
+    columns: Tensor = torch.linalg.qr(matrix.double().T).Q
+    return columns.T.to(matrix)

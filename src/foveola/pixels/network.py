@@ -57,6 +57,7 @@ class PixelCNN(nn.Module):
         if kernel % 2 == 0 or last_kernel % 2 == 0:
             raise ValueError(f"kernels must be odd to keep the size, got kernel={kernel} and last_kernel={last_kernel}")
         self.dense = dense
+        self.facts = representation.facts()
         self.register_buffer("features", representation.features, persistent=False)
         self.first = nn.Conv2d(representation.dim, hidden, kernel, padding=kernel // 2)
         self.hidden = nn.ModuleList(

@@ -40,21 +40,37 @@ class PixelRepresentation:
         """D, the number of features of a pixel."""
         return self.features.shape[0]
 
+    def facts(self) -> dict[str, str | int | float]:
+        """Returns what is worth writing down of it."""
+        return {"representation": self.kind, "rows": self.rows, "dim": self.dim, "energy_kept": round(self.energy, 6)}
+
 
 def checked_batches(images: Batches) -> Iterator[Float[Tensor, "b c h w"]]:
     """Goes through the images once, as floating-point batches of one size.
 
     Raises:
-        FoveolaError: For images that are not ``B x C x H x W``, change their size, hold NaN or infinity, or are none.
+        FoveolaError: For images that are not tensors ``B x C x H x W``, change their size, hold NaN or infinity, are
+            none, or come from an iterator, which a second pass would find empty.
     """
+    if isinstance(images, Iterator):
+        raise FoveolaError(
+            "images that can be gone through more than once", f"a {type(images).__name__}", "the training images",
+            "pass a tensor or a list of batches",
+        )  # fmt: skip
     shape: tuple[int, ...] = ()
-    source = images.split(64) if isinstance(images, Tensor) else images
+    source = torch.split(images, 64) if isinstance(images, Tensor) else images
     count = 0
     for batch in source:
+        if not isinstance(batch, Tensor):
+            raise FoveolaError(
+                "batches that are tensors B x C x H x W", f"a {type(batch).__name__}", "the training images",
+                "pass the images alone, without labels, as tensors",
+            )  # fmt: skip
         if batch.ndim != 4:
             raise FoveolaError(
-                "images as B x C x H x W", f"the shape {tuple(batch.shape)}", "the training images", "add the dimension"
-            )
+                "images as B x C x H x W", f"the shape {tuple(batch.shape)}", "the training images",
+                "give every batch these four dimensions",
+            )  # fmt: skip
         shape = shape or tuple(batch.shape[1:])
         if tuple(batch.shape[1:]) != shape:
             raise FoveolaError(
@@ -69,10 +85,7 @@ def checked_batches(images: Batches) -> Iterator[Float[Tensor, "b c h w"]]:
         count += len(batch)
         yield values
     if not count:
-        raise FoveolaError(
-            "at least one training image", "none", "the training images",
-            "pass a tensor, or batches that can be gone through more than once (no generator)",
-        )  # fmt: skip
+        raise FoveolaError("at least one image", "none", "the training images", "pass the images to learn from")
 
 
 def image_size(images: Batches) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
+from foveola.errors import unknown_name
 from foveola.pixels.compressed import compressed_representation
 from foveola.pixels.exact import exact_representation
 from foveola.pixels.representation import Batches, PixelRepresentation, checked_batches
@@ -25,12 +26,17 @@ def pixel_representation(
         memory_mib: The budget of ``auto`` in MiB.
         seed: Of the compressed one's sketch.
 
+    Raises:
+        FoveolaError: For another ``kind``, or images that cannot be used.
+
     Example:
         >>> import torch
         >>> images = torch.rand(7, 3, 12, 10)
         >>> pixel_representation(images).kind, pixel_representation(images, memory_mib=0.001, dim=5).kind
         ('exact', 'compressed')
     """
+    if kind not in get_args(Kind):
+        raise unknown_name("kind of pixel representation", kind, get_args(Kind), "representation")
     if kind == "exact" or (kind == "auto" and _fits(images, memory_mib)):
         return exact_representation(images)
     return compressed_representation(images, dim, seed=seed)

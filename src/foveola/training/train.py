@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 from lightning import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils import deterministic
 
 from foveola.attention import ArmSettings, Attended
 from foveola.data.preprocessing import Scaling
@@ -67,13 +69,14 @@ def train(
             num_sanity_val_steps=0,
         )
         module = AttentionTraining(model, scaling, settings, arm, seed).to(memory_format=torch.channels_last)
-        trainer.fit(
-            module,
-            training.loader(settings.batch_size, seed),
-            validation.loader(settings.batch_size) if len(validation) else None,
-            ckpt_path=checkpoint if checkpoint.exists() else None,
-            weights_only=True,
-        )
+        with _keyboard_interrupt():
+            trainer.fit(
+                module,
+                training.loader(settings.batch_size, seed),
+                validation.loader(settings.batch_size) if len(validation) else None,
+                ckpt_path=checkpoint if checkpoint.exists() else None,
+                weights_only=True,
+            )
     model.freeze()
     model.cpu().eval()
 
@@ -87,20 +90,36 @@ def _precision(settings: TrainingSettings) -> str:
 
 
 @contextmanager
+def _keyboard_interrupt() -> Iterator[None]:
+    """Hands Ctrl-C on as what it is; Lightning would leave the process with code 1, and deaf to the next one."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, handler)
+            raise error.__context__ from None
+        raise
+
+
+@contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Keeps Lightning's tips and greetings out of the user's terminal; warnings about what went wrong stay."""
+    """Keeps Lightning's tips out of the user's terminal, and puts back the global switches that it turns."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)
-    deterministic = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    switches = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = deterministic.fill_uninitialized_memory
+    deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads what it did not write
     try:
         with warnings.catch_warnings():
-            for message in ("does not have many workers", "smaller than the logging interval", "GPU available but"):
+            for message in ("many workers", "the logging interval", "GPU available but", "no `val_dataloader`"):
                 warnings.filterwarnings("ignore", message=f".*{message}")
             warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")
             yield
     finally:
-        torch.use_deterministic_algorithms(deterministic[0], warn_only=deterministic[1])
+        deterministic.fill_uninitialized_memory = fills
+        torch.use_deterministic_algorithms(switches[0], warn_only=switches[1])
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

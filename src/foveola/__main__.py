@@ -1,0 +1,5 @@
+"""``python -m foveola`` is ``foveola``."""
+
+from foveola.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""Options that several commands share, and what they set in the configuration."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DATA, TRAINING, NETWORK = "Data", "Training", "Network"
+
+
+class Protocol(StrEnum):
+    """The protocols that can be chosen."""
+
+    holdout = "holdout"
+    kfold = "kfold"
+
+
+Data = Annotated[
+    str | None,
+    typer.Option("--data", "-d", help="A folder, .csv, .npz or source; see `foveola list data`.", rich_help_panel=DATA),
+]
+Label = Annotated[
+    str | None, typer.Option("--label", help="Column or task that gives the labels.", rich_help_panel=DATA)
+]
+Bins = Annotated[
+    str | None,
+    typer.Option("--bins", help="Cut a numeric label at these thresholds, as -12,-6.", rich_help_panel=DATA),
+]
+ImageSize = Annotated[
+    int | None, typer.Option("--image-size", help="Side of the square in pixels.", rich_help_panel=DATA)
+]
+SplitFile = Annotated[
+    Path | None, typer.Option("--split-file", help="A splits.csv to use again.", rich_help_panel=DATA)
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option("--backbone", help="Image CNN; see `foveola list backbones`.", rich_help_panel=NETWORK),
+]
+Pretrained = Annotated[
+    bool | None,
+    typer.Option("--pretrained/--no-pretrained", help="Start from the library's weights.", rich_help_panel=NETWORK),
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="Start from the weights in this file.", rich_help_panel=NETWORK)
+]
+PixelMemory = Annotated[
+    float | None,
+    typer.Option("--pixel-memory", help="MiB for the exact pixel representation.", rich_help_panel=NETWORK),
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the data.", rich_help_panel=TRAINING)]
+Cutoff = Annotated[
+    int | None, typer.Option("--cutoff", help="Epoch after which the map is fixed.", rich_help_panel=TRAINING)
+]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Images a step.", rich_help_panel=TRAINING)]
+LearningRate = Annotated[
+    float | None, typer.Option("--lr", help="Learning rate of the backbone.", rich_help_panel=TRAINING)
+]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.", rich_help_panel=TRAINING)]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any other setting, as global.hidden=64; may be repeated.", metavar="KEY=VALUE"),
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, such as the run.yaml of a run.")]
+
+KEYS = {
+    "data": "data",
+    "label": "label",
+    "bins": "bins",
+    "image_size": "preprocessing.image_size",
+    "split_file": "split_file",
+    "backbone": "backbone.name",
+    "pretrained": "backbone.pretrained",
+    "weights": "backbone.weights",
+    "pixel_memory": "global.pixel_memory",
+    "epochs": "training.epochs",
+    "cutoff": "training.cutoff",
+    "batch_size": "training.batch_size",
+    "lr": "training.lr",
+    "device": "training.device",
+    "arms": "arms",
+    "protocol": "protocol",
+    "folds": "folds",
+    "seeds": "seeds",
+}
+"""The dotted key in the configuration that each option sets."""
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options that were given, by the key that they set; the arms first, as other keys may be theirs."""
+    chosen = {KEYS[name]: value for name, value in options.items() if name in KEYS and value not in (None, [])}
+    if isinstance(chosen.get("bins"), str):
+        chosen["bins"] = [part.strip() for part in chosen["bins"].split(",")]
+    if isinstance(chosen.get("weights"), Path):
+        chosen["weights"] = str(chosen["weights"])
+    return dict(sorted(chosen.items(), key=lambda item: item[0] != "arms"))

@@ -1,0 +1,72 @@
+"""Results as rich tables and plain sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from foveola.protocol import Comparison
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced acc.",
+    "macro_auc": "macro AUC",
+    "macro_f1": "macro F1",
+    "calibration_error": "calibration err.",
+}
+
+
+def print_comparison(result: Comparison, console: Console) -> None:
+    """Prints one row an arm, one sentence a pair, how well each map finds the truth, and where everything is."""
+    console.print(_summary(result.summary))
+    for sentence in sentences(result.comparisons):
+        console.print(sentence, highlight=False, markup=False)
+    if len(result.maps):
+        console.print(_truth(result.maps))
+    console.print(f"\nEverything is in {result.folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def sentences(comparisons: pd.DataFrame) -> list[str]:
+    """Says of each pair of arms what was found and how sure it is."""
+    return [
+        f"{row['arm_b']} against {row['arm_a']}: accuracy {row['difference']:+.3f} (95 % interval {row['ci_low']:+.3f} "
+        f"to {row['ci_high']:+.3f}, corrected p = {row['p_corrected']:.4f}): "
+        f"{_verdict(row['difference'], row['p_corrected'])}"
+        for row in comparisons.to_dict("records")
+    ]
+
+
+def _verdict(difference: float, p_corrected: float) -> str:
+    if p_corrected > 0.05:
+        return "no difference shown"
+    return "better" if difference > 0 else "worse"
+
+
+def _summary(summary: pd.DataFrame) -> Table:
+    table = Table(title="Test images, mean ± sd over fits", title_justify="left")
+    table.add_column("arm")
+    table.add_column("fits", justify="right")
+    for title in TITLES.values():
+        table.add_column(title, justify="right")
+    for arm, row in summary.iterrows():
+        cells = [_mean_and_sd(row[name], row[f"{name}_sd"]) for name in TITLES]
+        table.add_row(str(arm), str(int(row["fits"])), *cells)
+    return table
+
+
+def _truth(maps: pd.DataFrame) -> Table:
+    table = Table(title="How well each map finds the truth region (ROC AUC over pixels)", title_justify="left")
+    table.add_column("arm")
+    table.add_column("before training", justify="right")
+    table.add_column("after", justify="right")
+    grouped = maps.groupby("arm", sort=False)
+    for arm, fits in grouped:
+        table.add_row(str(arm), f"{fits['auc_before'].mean():.3f}", _mean_and_sd(fits["auc"].mean(), fits["auc"].std()))
+    return table
+
+
+def _mean_and_sd(mean: float, sd: float) -> str:
+    if pd.isna(mean):
+        return "not defined"
+    return f"{mean:.3f}" if pd.isna(sd) else f"{mean:.3f} ± {sd:.3f}"

@@ -1,0 +1,157 @@
+"""A fitted model: everything that is needed to predict, in a folder of two files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from foveola import atomic
+from foveola.attention import Attended, FixedMask
+from foveola.data.cohort import Cohort
+from foveola.data.preprocessing import Preprocessing, Scaling
+from foveola.errors import FoveolaError
+from foveola.models.backbones import BackboneSettings, ImageShape, backbone_design
+from foveola.settings import Settings, validated
+
+DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
+SCHEMA = 1
+
+
+class ModelDescription(Settings):
+    """What a fitted model is, apart from its weights.
+
+    Attributes:
+        schema_version: Of the two files.
+        arm: Its name in the comparison.
+        fold: Which fold it was trained on.
+        seed: Of the fit.
+        epoch: The number of epochs behind it.
+        classes: Names of the classes, in the order of the logits.
+        channels: Of the images.
+        backbone: How the network is built.
+        preprocessing: What is done to an image before it is stored.
+        scaling: From stored pixels to what the network sees.
+        attention: What the attention says of itself, such as the energy that a compressed representation keeps.
+    """
+
+    schema_version: int = SCHEMA
+    arm: str
+    fold: int
+    seed: int
+    epoch: int
+    classes: tuple[str, ...]
+    channels: int
+    backbone: BackboneSettings
+    preprocessing: Preprocessing
+    scaling: Scaling
+    attention: dict[str, Any]
+
+    @property
+    def shape(self) -> ImageShape:
+        """What the network takes and tells apart."""
+        return ImageShape(channels=self.channels, size=self.preprocessing.image_size or 0, classes=len(self.classes))
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A trained network with its fixed map, ready to predict.
+
+    Attributes:
+        network: In evaluation mode.
+        description: What it is.
+    """
+
+    network: Attended
+    description: ModelDescription
+
+    @property
+    def map(self) -> np.ndarray | None:
+        """The attention map ``H x W``, or ``None`` for a network without attention."""
+        return None if self.network.attention is None else self.network.attention.map().cpu().numpy()
+
+    def save(self, folder: Path) -> None:
+        """Writes ``model.safetensors`` and ``model.json``."""
+        state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+        with atomic.replacing(folder / WEIGHTS) as temporary:
+            save_file(state, temporary)
+        values = self.description.model_dump(mode="json")
+        atomic.write_json(folder / DESCRIPTION, values)
+
+    @classmethod
+    def load(cls, folder: Path) -> FittedModel:
+        """Reads a model that `save` wrote.
+
+        Raises:
+            FoveolaError: If the folder holds none.
+        """
+        try:
+            values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            state = load_file(folder / WEIGHTS)
+        except FileNotFoundError as error:
+            raise FoveolaError(
+                f"a fitted model ({DESCRIPTION} and {WEIGHTS})", "none", str(folder),
+                "give the folder of a fit: RUN/fits/ARM/FOLD-SEED of `foveola compare`, or --out of `foveola fit`",
+            ) from error  # fmt: skip
+        except (json.JSONDecodeError, SafetensorError) as error:
+            raise FoveolaError("a fitted model", "damaged files", str(folder), "fit it again") from error
+        description = validated(ModelDescription, values, str(folder / DESCRIPTION))
+        fixed = state.get("attention.values")
+        attention = None if fixed is None else FixedMask(torch.zeros_like(fixed))
+        network = Attended(backbone_design(description.backbone, description.shape), attention)
+        network.load_state_dict(state)
+        return cls(network.to(memory_format=torch.channels_last).eval(), description)
+
+    @torch.inference_mode()
+    def probabilities(
+        self, pixels: np.ndarray, rows: np.ndarray | None = None, *, batch_size: int = 32
+    ) -> Float[np.ndarray, "n classes"]:
+        """Returns the probability of every class for stored images.
+
+        Every batch is filled up to ``batch_size``, so that the numbers of an image do not depend on which and how many
+        other images are predicted with it.
+
+        Args:
+            pixels: ``N x C x H x W`` as `foveola.data.cache.prepared_images` gives them.
+            rows: Which images; all where it is ``None``.
+            batch_size: Images at a time.
+        """
+        rows = np.arange(len(pixels)) if rows is None else rows
+        device = next(self.network.parameters()).device
+        parts = []
+        for start in range(0, len(rows), batch_size):
+            chosen = rows[start : start + batch_size]
+            stored = torch.from_numpy(pixels[np.resize(chosen, batch_size)]).to(device)
+            images = self.description.scaling.apply(stored).contiguous(memory_format=torch.channels_last)
+            logits: Tensor = self.network(images)[: len(chosen)]
+            parts.append(logits.float().softmax(dim=1).cpu().numpy())
+        return np.concatenate(parts)
+
+    def predict(self, cohort: Cohort, pixels: np.ndarray, rows: np.ndarray | None = None) -> pd.DataFrame:
+        """Returns one row an image: what it is, where the model comes from, and a column of probability a class.
+
+        Args:
+            cohort: What is known of the images; the label of an image without one becomes empty.
+            pixels: Its stored images.
+            rows: Which of them; all where it is ``None``.
+        """
+        rows = np.arange(len(cohort)) if rows is None else rows
+        probabilities = self.probabilities(pixels, rows)
+        description = self.description
+        names = np.array([*cohort.classes, ""])  # the label -1 of an image without one counts from the end
+        identity = {
+            "sample": cohort.table["sample"].to_numpy()[rows],
+            **{key: getattr(description, key) for key in ("arm", "fold", "seed", "epoch")},
+            "label": names[cohort.table["label"].to_numpy()[rows]],
+        }
+        columns = {f"p_{name}": probabilities[:, index] for index, name in enumerate(description.classes)}
+        return pd.DataFrame({**identity, **columns})

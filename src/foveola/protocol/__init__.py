@@ -1,0 +1,21 @@
+"""Protocols: which fit is trained on what and scored on what, and the run folder that holds it all."""
+
+from foveola.protocol.compare import Comparison, compare, fit_model, load_data
+from foveola.protocol.configuration import RunConfiguration, read_configuration
+from foveola.protocol.fit import FitData, run_fit
+from foveola.protocol.plan import PlannedFit, plan
+from foveola.protocol.run_folder import RunFolder
+
+__all__ = [
+    "Comparison",
+    "FitData",
+    "PlannedFit",
+    "RunConfiguration",
+    "RunFolder",
+    "compare",
+    "fit_model",
+    "load_data",
+    "plan",
+    "read_configuration",
+    "run_fit",
+]

@@ -1,0 +1,120 @@
+"""The comparison: every arm on identical splits, seeds and batches, and what came out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from foveola import atomic
+from foveola.data import load_cohort
+from foveola.data.cache import fingerprint, prepared_images
+from foveola.data.preprocessing import resolve
+from foveola.errors import FoveolaError
+from foveola.protocol.cohort_maps import save_maps
+from foveola.protocol.configuration import RunConfiguration
+from foveola.protocol.fit import DONE, FitData, run_fit
+from foveola.protocol.plan import PlannedFit, make_splits, plan
+from foveola.protocol.run_folder import RunFolder
+from foveola.statistics import compare_arms, results_table, summary_table
+from foveola.training import Progress
+
+FitProgress = Callable[[PlannedFit, int, int], Progress]
+"""Called before each fit with its number and the number of fits; returns what is told of its steps."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out of a comparison; every number is in the run folder too.
+
+    Attributes:
+        folder: The run folder.
+        summary: One row an arm: mean and sd over fits of every metric.
+        comparisons: One row a pair of arms.
+        maps: One row a fit with a map: how well it finds the truth region; empty where the source knows none.
+    """
+
+    folder: Path
+    summary: pd.DataFrame
+    comparisons: pd.DataFrame
+    maps: pd.DataFrame
+
+
+def load_data(
+    configuration: RunConfiguration, progress: Progress | None = None
+) -> tuple[RunConfiguration, FitData, str]:
+    """Returns the configuration with every default written out, the data, and their fingerprint."""
+    cohort = load_cohort(configuration.data, label=configuration.label, bins=configuration.bins)
+    configuration = configuration.resolved(resolve(configuration.preprocessing, cohort.preprocessing))
+    splits = make_splits(configuration, cohort)
+    pixels = prepared_images(cohort, configuration.preprocessing, progress=progress)
+    return configuration, FitData(cohort, pixels, splits), fingerprint(cohort, progress=progress)
+
+
+def compare(
+    configuration: RunConfiguration,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    fit_progress: FitProgress | None = None,
+) -> Comparison:
+    """Trains every arm of a comparison, or what is missing of it, and writes the run folder.
+
+    Args:
+        configuration: What to compare.
+        folder: The run folder; one of the same settings and data is gone on with.
+        progress: Told how many images are checked and decoded.
+        fit_progress: Asked before each fit for something to tell of its steps.
+
+    Raises:
+        FoveolaError: For data or settings that cannot be used, or a folder of another run.
+    """
+    configuration, data, data_fingerprint = load_data(configuration, progress)
+    run = RunFolder(folder)
+    run.open(configuration, data.splits, data_fingerprint, sys.argv)
+    planned = plan(configuration, data.splits)
+    for number, fit in enumerate(planned, start=1):
+        report = fit_progress(fit, number, len(planned)) if fit_progress else None
+        if not run.is_done(fit):
+            run_fit(fit, configuration, data, run.fit(fit), report)
+    return summarise(run, planned, data)
+
+
+def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData) -> Comparison:
+    """Writes the tables and maps of a run from the folders of its fits."""
+    parts = [read_predictions(run.fit(fit) / "predictions.csv") for fit in planned]
+    predictions = pd.concat(parts, ignore_index=True)
+    results = results_table(predictions, data.cohort.classes)
+    comparisons = compare_arms(predictions, data.cohort.table.set_index("sample")["group"])
+    maps = save_maps(run, planned, data)
+    atomic.write_csv(run.path / "predictions.csv", predictions)
+    atomic.write_csv(run.path / "results.csv", results)
+    atomic.write_csv(run.path / "comparisons.csv", comparisons)
+    return Comparison(run.path, summary_table(results), comparisons, maps)
+
+
+def fit_model(configuration: RunConfiguration, folder: Path, *, progress: Progress | None = None) -> dict[str, float]:
+    """Trains the one arm of a configuration on its first fold, or goes on with it, and returns its test metrics.
+
+    The folder is that of a fit in a run, with the run's ``run.yaml``, ``splits.csv`` and ``manifest.json`` beside.
+
+    Raises:
+        FoveolaError: If the configuration has more than one arm, or for what `compare` raises it.
+    """
+    if len(configuration.arms) != 1:
+        raise FoveolaError("one arm", f"{len(configuration.arms)}", "--arm", "use `foveola compare` for several")
+    configuration, data, data_fingerprint = load_data(configuration, progress)
+    RunFolder(folder).open(configuration, data.splits, data_fingerprint, sys.argv)
+    planned = plan(configuration, data.splits)[0]
+    if not (folder / DONE).is_file():
+        run_fit(planned, configuration, data, folder, progress)
+    results = results_table(read_predictions(folder / "predictions.csv"), data.cohort.classes)
+    return dict(zip(results["metric"], results["value"], strict=True))
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Returns a table of predictions; ids and labels stay text."""
+    return pd.read_csv(path, dtype={"sample": str, "label": str, "arm": str}, keep_default_na=False)

@@ -1,0 +1,140 @@
+"""The one configuration of a comparison: from the command line, from YAML, and into ``run.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, field_validator
+
+from foveola.attention import ARMS
+from foveola.data.preprocessing import Preprocessing
+from foveola.errors import FoveolaError
+from foveola.models import BackboneSettings
+from foveola.settings import Settings, validated
+from foveola.training import TrainingSettings
+
+
+class RunConfiguration(Settings):
+    """What is compared, on what, and how.
+
+    Attributes:
+        data: What stands after ``--data``; see ``foveola list data``.
+        label: Column or task that gives the labels.
+        bins: Thresholds that cut a numeric label into classes.
+        arms: Name of each arm and its settings; a list of names, or one name, stands for defaults.
+        protocol: ``holdout`` for one test set, ``kfold`` for each image tested once.
+        folds: Of ``kfold``.
+        seeds: How many fits per fold; they differ in the weights drawn and the order of the batches.
+        split_seed: Of the split.
+        split_file: A split to use instead of a drawn one.
+        test_fraction: Share tested by ``holdout`` where the source has no split of its own.
+        val_fraction: Share of the training images whose loss is watched and nothing else.
+        grouped: Whether the images of a group (a patient) stay on one side of every split.
+        backbone: The image CNN.
+        preprocessing: Of the images.
+        training: Of every fit.
+    """
+
+    data: str
+    label: str | None = None
+    bins: tuple[float, ...] = ()
+    arms: dict[str, dict[str, Any]] = Field(min_length=1)
+    protocol: Literal["holdout", "kfold"] = "holdout"
+    folds: int = Field(5, ge=2)
+    seeds: int = Field(1, ge=1)
+    split_seed: int = Field(0, ge=0)
+    split_file: Path | None = None
+    test_fraction: float = Field(0.2, gt=0, lt=1)
+    val_fraction: float = Field(0.0, ge=0, lt=1)
+    grouped: bool = True
+    backbone: BackboneSettings = BackboneSettings()
+    preprocessing: Preprocessing = Preprocessing()
+    training: TrainingSettings = TrainingSettings()
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _names_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [value]
+        return {name: {} for name in value} if isinstance(value, list | tuple) else value
+
+    def resolved(self, preprocessing: Preprocessing) -> RunConfiguration:
+        """Returns the same configuration with every default written out."""
+        arms = {name: ARMS[name].configure(values).model_dump(mode="json") for name, values in self.arms.items()}
+        training = self.training.model_copy(update={"cutoff": self.training.cutoff_epoch})
+        return self.model_copy(update={"arms": arms, "preprocessing": preprocessing, "training": training})
+
+
+def read_configuration(
+    file: Path | None = None, options: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()
+) -> RunConfiguration:
+    """Merges a YAML file, options by dotted key, and ``key=value`` assignments; the later win.
+
+    A first part that names an arm stands for ``arms.NAME``, so ``global.hidden=64`` sets a setting of that arm.
+
+    Raises:
+        FoveolaError: For an unreadable file, an unknown key or arm, or a value that cannot be.
+
+    Example:
+        >>> options = {"data": "digits", "arms": ["plain", "global"], "training.epochs": 8}
+        >>> configuration = read_configuration(options=options, assignments=["global.hidden=64"])
+        >>> configuration.training.epochs, configuration.arms
+        (8, {'plain': {}, 'global': {'hidden': 64}})
+    """
+    values = _read_yaml(file) if file else {}
+    for key, value in (options or {}).items():
+        _assign(values, key, value, "the command line")
+    for text in assignments:
+        key, equals, written = text.partition("=")
+        if not equals:
+            raise FoveolaError("key=value", f"'{text}'", "--set", "write it like --set training.lr=0.001")
+        _assign(values, key.strip(), _parsed(written), "--set")
+    for required, option in (("data", "--data"), ("arms", "--arm")):
+        if required not in values:
+            raise FoveolaError(f"{option}", "nothing", "the command line", f"give {option} or a --config that has it")
+    configuration = validated(RunConfiguration, values, "configuration")
+    for name, settings in configuration.arms.items():
+        ARMS[name].configure(settings)
+    return configuration
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FoveolaError("a configuration file", "no such file", str(file), "check --config") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FoveolaError("YAML", str(error).replace("\n", " "), str(file), "correct it") from error
+    if not isinstance(values, dict):
+        raise FoveolaError("keys and values", type(values).__name__, str(file), "see a run.yaml for an example")
+    return values
+
+
+def _assign(values: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Puts a value where its dotted key says, beside what is there already."""
+    if isinstance(values.get("arms"), str | list | tuple):
+        names = values["arms"]
+        values["arms"] = {name: {} for name in ([names] if isinstance(names, str) else names)}
+    parts = key.split(".")
+    if parts[0] in ARMS:
+        parts = ["arms", *parts]
+        if parts[1] not in values.get("arms", {}):
+            raise FoveolaError("settings of an arm that is compared", f"'{key}'", where, f"add --arm {parts[1]}")
+    if parts[0] == "backbone" and len(parts) == 1 and isinstance(value, str):
+        parts = ["backbone", "name"]
+    for part in parts[:-1]:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise FoveolaError("a group of settings", f"'{part}', which is one value", where, f"do not give {key}")
+    values[parts[-1]] = value
+
+
+def _parsed(written: str) -> Any:
+    try:
+        value = yaml.safe_load(written)
+    except yaml.YAMLError:
+        return written
+    return written if isinstance(value, str) else value

@@ -1,0 +1,125 @@
+"""One fit: build the arm, train it, predict its test images, and leave a folder behind."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from foveola import atomic
+from foveola.attention import ARMS, Attended
+from foveola.data.cohort import Cohort
+from foveola.data.preprocessing import IMAGENET, Preprocessing, Scaling, training_scaling
+from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, build_backbone
+from foveola.models.backbones import pretrained_statistics
+from foveola.protocol.configuration import RunConfiguration
+from foveola.protocol.plan import PlannedFit, rows_of
+from foveola.training import NormalisedBatches, PixelRows, Progress, train
+from foveola.training.train import CHECKPOINT
+
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What all fits of a comparison share.
+
+    Attributes:
+        cohort: The images and what is known of them.
+        pixels: The stored images, ``N x C x H x W``.
+        splits: The split table.
+    """
+
+    cohort: Cohort
+    pixels: np.ndarray
+    splits: pd.DataFrame
+
+    def rows(self, role: str, fold: int) -> np.ndarray:
+        """Returns the positions of the images that play a role in a fold."""
+        return rows_of(role, fold, self.splits, self.cohort)
+
+
+def run_fit(
+    planned: PlannedFit, configuration: RunConfiguration, data: FitData, folder: Path, progress: Progress | None = None
+) -> None:
+    """Trains one arm and writes its folder; ``done`` comes last, so a folder that has it is whole.
+
+    The weights of the backbone and the order of the batches depend on the seed and the fold alone, so all arms share
+    them. Only the training images of the fold reach the scaling, the pixel representation and the loss.
+
+    Args:
+        planned: Which arm, fold and seed.
+        configuration: Resolved.
+        data: The images and the split.
+        folder: Where to write; training goes on from a ``last.ckpt`` that is there.
+        progress: Told the epoch, the steps done and the steps in all.
+    """
+    started = time.perf_counter()
+    training, labels = data.rows("train", planned.fold), data.cohort.table["label"].to_numpy()
+    shape = ImageShape(
+        channels=data.pixels.shape[1], size=data.pixels.shape[2], classes=len(data.cohort.classes)
+    )  # fmt: skip
+    scaling = choose_scaling(configuration.preprocessing, configuration.backbone, data.pixels, training)
+    arm = ARMS[planned.arm]
+    settings = arm.configure(configuration.arms[planned.arm])
+    with torch.random.fork_rng():
+        torch.manual_seed(planned.seed)
+        backbone = build_backbone(configuration.backbone, shape)
+        torch.manual_seed(planned.seed)
+        batches = NormalisedBatches(data.pixels, training, scaling)
+        model = Attended(backbone, arm.build(batches, settings) if arm.build else None)
+        facts = model.attention.facts() if model.attention else {}
+        if model.attention:
+            atomic.write_array(folder / "map-before.npy", model.attention.map().numpy())
+        train(
+            model,
+            PixelRows(data.pixels, training, labels[training]),
+            PixelRows(data.pixels, validation := data.rows("val", planned.fold), labels[validation]),
+            scaling=scaling,
+            settings=configuration.training,
+            arm=settings,
+            seed=planned.seed,
+            folder=folder,
+            progress=progress,
+        )
+    weights = configuration.backbone.weights
+    backbone_settings = configuration.backbone.model_copy(update={"weights": weights and Path(weights.name)})
+    description = ModelDescription(
+        arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
+        classes=data.cohort.classes, channels=shape.channels, backbone=backbone_settings,
+        preprocessing=configuration.preprocessing, scaling=scaling, attention=facts,
+    )  # fmt: skip
+    _finish(FittedModel(model, description), data, folder, started)
+
+
+def _finish(model: FittedModel, data: FitData, folder: Path, started: float) -> None:
+    model.save(folder)
+    if model.map is not None:
+        atomic.write_array(folder / "map.npy", model.map)
+    predictions = model.predict(data.cohort, data.pixels, data.rows("test", model.description.fold))
+    atomic.write_csv(folder / "predictions.csv", predictions)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    atomic.write_json(folder / DONE, {"seconds": round(time.perf_counter() - started, 3)})
+
+
+def choose_scaling(
+    preprocessing: Preprocessing, backbone: BackboneSettings, pixels: np.ndarray, training: np.ndarray
+) -> Scaling:
+    """Returns how stored pixels become what the network sees.
+
+    ``auto`` gives pretrained weights the mean and sd that they were trained with, and other networks those of the
+    training images.
+    """
+    channels = pixels.shape[1]
+    if preprocessing.scaling == "imagenet":
+        return IMAGENET[channels]
+    if preprocessing.scaling == "training" or not backbone.starts_trained:
+        return training_scaling(pixels, training)
+    mean, std = pretrained_statistics(backbone.name)
+    if channels == 1:  # the kernels are summed over the colours
+        mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
+    return Scaling(mean=mean, std=std)
