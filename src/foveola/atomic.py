@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -74,5 +75,7 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
 
 def write_array(path: Path | str, array: np.ndarray) -> None:
     """Writes an array as ``.npy``."""
+    buffer = io.BytesIO()  # NumPy's own writing does not say why it fails, such as on a full disk
+    np.save(buffer, array, allow_pickle=False)
     with replacing(path) as temporary:
-        np.save(temporary, array, allow_pickle=False)
+        temporary.write_bytes(buffer.getbuffer())

@@ -40,7 +40,7 @@ def validated(group: type[Group], values: Mapping[str, Any], where: str) -> Grou
         foveola.errors.FoveolaError: expected a known key, got 'widht', in --set; did you mean 'width'?
     """
     try:
-        return group(**values)
+        return group.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         path = [str(part) for part in first["loc"]]
@@ -48,6 +48,8 @@ def validated(group: type[Group], values: Mapping[str, Any], where: str) -> Grou
             known = _group_at(group, path[:-1]).model_fields
             inside = ".".join([where, *path[:-1]])
             raise unknown_name("key", path[-1], known, inside) from error
+        if first["type"] == "missing":
+            raise FoveolaError("a value", "none", ".".join([where, *path]), "add it") from error
         reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         raise FoveolaError(reason, repr(first["input"]), ".".join([where, *path]), "change it") from error
 

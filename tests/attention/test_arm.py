@@ -38,7 +38,7 @@ def test_an_unknown_arm_is_answered_with_the_nearest() -> None:
 
 def test_values_take_the_place_of_defaults() -> None:
     settings = ARMS["global"].configure({"hidden": "32", "penalty": 0.1})
-    assert settings == ARMS["global"].settings(hidden=32, penalty=0.1)
+    assert settings.model_dump() == ARMS["global"].settings().model_dump() | {"hidden": 32, "penalty": 0.1}
 
 
 def test_the_published_l1_arm_learns_as_the_backbone_and_to_the_end_and_the_fair_one_by_itself() -> None:

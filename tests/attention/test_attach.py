@@ -49,7 +49,7 @@ def test_the_returned_map_is_exactly_what_multiplied_the_images() -> None:
 def test_network_and_mask_learn_together() -> None:
     model = attach(timm.create_model("resnet18", num_classes=3), fresh_mask())
     logits, maps = model(IMAGES, return_maps=True)
-    (nn.functional.cross_entropy(logits, torch.arange(7) % 3) + model.penalty(maps)).backward()
+    torch.autograd.backward(nn.functional.cross_entropy(logits, torch.arange(7) % 3) + model.penalty(maps))
     assert all(parameter.grad is not None for parameter in model.parameters())
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.attention.parameters())  # type: ignore[union-attr]
 
@@ -76,7 +76,7 @@ def test_frozen_the_map_stays_bit_by_bit_while_the_network_goes_on() -> None:
         loss = nn.functional.cross_entropy(logits, torch.arange(7) % 3)
         assert model.penalty(maps).item() == 0
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     assert torch.equal(model.attention.map(), expected)
     assert not torch.equal(model(IMAGES), before)

@@ -127,11 +127,11 @@ def test_the_learned_map_finds_the_region_that_decides_the_class(
     model = attach(network, attention)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(40):
-        for batch in torch.randperm(120).split(30):
+        for batch in torch.split(torch.randperm(120), 30):
             logits, maps = model(images[batch], return_maps=True)
             loss = nn.functional.cross_entropy(logits, labels[batch]) + model.penalty(maps)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     model.freeze()
     assert model.attention is not None

@@ -36,7 +36,7 @@ def trained_a_little(network: nn.Module, images: torch.Tensor) -> dict[str, torc
     """Returns a state as training leaves it: every bias and statistic of batch norm has moved."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.9
+            module.momentum = 1.0
             module.bias.normal_(std=0.1)
     network.train()(images)
     return network.state_dict()
@@ -63,14 +63,22 @@ def test_has_as_many_parameters_as_published(name: str) -> None:
 
 
 def test_googlenet_has_no_auxiliary_heads() -> None:
-    network = fresh("googlenet")
+    with torch.device("meta"):
+        network = fresh("googlenet")
     assert not [name for name, _ in network.named_modules() if name.startswith("aux") and "." in name]
-    assert isinstance(network.train()(torch.rand(2, 3, 70, 70)), torch.Tensor)
+    assert isinstance(network.train()(torch.rand(2, 3, 70, 70, device="meta")), torch.Tensor)
 
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("small-cnn", 33), ("resnet18", 33), ("resnet18", 70), ("googlenet", 40), ("repvgg_a0", 40), ("mnasnet0_5", 70)],
+    [
+        ("small-cnn", 33),
+        ("resnet18", 24),
+        ("test_resnet", 70),
+        ("googlenet", 24),
+        ("repvgg_a0", 24),
+        ("mnasnet0_5", 40),
+    ],
 )
 def test_a_grey_image_is_seen_as_its_three_copies_are(name: str, size: int, tmp_path: Path) -> None:
     """The same trained weights, for colour and folded for grey."""
@@ -89,15 +97,15 @@ def test_a_grey_image_is_seen_as_its_three_copies_are(name: str, size: int, tmp_
 
 def test_an_untrained_grey_network_of_torchvision_takes_one_channel() -> None:
     torch.manual_seed(3)
-    colour = fresh("googlenet", channels=3)
+    colour = fresh("shufflenet_v2_x0_5", channels=3)
     torch.manual_seed(3)
-    grey = fresh("googlenet", channels=1)
-    kernel, folded = colour.state_dict()["conv1.conv.weight"], grey.state_dict()["conv1.conv.weight"]
+    grey = fresh("shufflenet_v2_x0_5", channels=1)
+    kernel, folded = colour.state_dict()["conv1.0.weight"], grey.state_dict()["conv1.0.weight"]
     torch.testing.assert_close(folded[:, 0], kernel[:, 0] + kernel[:, 1] + kernel[:, 2])
-    assert folded.shape == (64, 1, 7, 7)
+    assert folded.shape == (24, 1, 3, 3)
 
 
-@pytest.mark.parametrize("name", ["small-cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["small-cnn", "test_resnet"])
 def test_fresh_weights_come_from_the_global_generator(name: str) -> None:
     states = []
     for seed in (4, 4, 9):
@@ -118,7 +126,7 @@ def test_the_design_has_the_form_of_the_network_with_its_weights(tmp_path: Path)
     assert {name: value.shape for name, value in design.state_dict().items()} == {
         name: value.shape for name, value in network.state_dict().items()
     }
-    design.load_state_dict(network.state_dict())
+    design.load_state_dictX())
     image = torch.rand(2, 1, 33, 33)
     with torch.no_grad():
         assert torch.equal(design.eval()(image), network.eval()(image))
@@ -156,12 +164,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(build: Any) -> None:
 
 @pytest.mark.parametrize(("name", "size"), [("small-cnn", 7), ("alexnet", 30), ("vit_tiny_patch16_224", 70)])
 def test_an_image_size_that_it_cannot_take_is_named(name: str, size: int) -> None:
-    with (
-        pytest.raises(
-            FoveolaError, match=rf"^expected an image size that '{name}' can take, got {size} px \("
-        ) as error,
-        torch.device("meta"),
-    ):
+    with torch.device("meta"), pytest.raises(FoveolaError, match=rf"'{name}' can take, got {size} px \(") as error:
         fresh(name, size=size)
     assert "in --image-size; choose another size" in str(error.value)
     assert "\n" not in str(error.value)

@@ -53,7 +53,7 @@ class Counted:
 
     def __iter__(self) -> Iterator[Tensor]:
         self.passes += 1
-        yield from self.images.split(self.batch_size)
+        yield from torch.split(self.images, self.batch_size)
 
 
 @settings(deadline=None, max_examples=20, derandomize=True)
@@ -62,7 +62,7 @@ def test_at_full_rank_the_products_of_all_pixels_are_those_of_the_exact_one(
     count: int, channels: int, height: int, width: int, batch_size: int
 ) -> None:
     images = torch.randn(count, channels, height, width, generator=torch.Generator().manual_seed(count))
-    compressed = compressed_representation(list(images.split(batch_size)), dim=100)
+    compressed = compressed_representation(torch.split(images, batch_size), dim=100)
     assert compressed.dim == min(count * channels, height * width)
     assert compressed.rows == count * channels
     rows, exact = rows_of(compressed), as_matrix(images)
@@ -98,7 +98,7 @@ def test_projected_weights_keep_their_variance() -> None:
 @pytest.mark.parametrize("dim", [1, 5, 16])
 def test_streamed_subspace_and_energy_are_those_of_the_dense_decomposition(dim: int) -> None:
     images = images_with_spectrum(FALLING, count=23)
-    representation = compressed_representation(list(images.split(5)), dim)
+    representation = compressed_representation(torch.split(images, 5), dim)
     _, values, right = np.linalg.svd(as_matrix(images), full_matrices=False)
     assert smallest_cosine(rows_of(representation), right[:dim]) > 1 - 1e-6
     assert representation.energy == pytest.approx(np.square(values[:dim]).sum() / np.square(values).sum(), abs=1e-6)
@@ -138,7 +138,7 @@ def test_the_size_of_the_batches_does_not_matter(spectrum: np.ndarray) -> None:
     images = images_with_spectrum(spectrum, count=47)
     whole = rows_of(compressed_representation([images], 6))
     for batch_size in (1, 5, 32):
-        rows = rows_of(compressed_representation(list(images.split(batch_size)), 6))
+        rows = rows_of(compressed_representation(torch.split(images, batch_size), 6))
         np.testing.assert_allclose(rows.T @ rows, whole.T @ whole, atol=1e-4)
 
 

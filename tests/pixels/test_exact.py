@@ -16,7 +16,7 @@ def test_each_pixel_holds_its_intensities_in_all_images(
     count: int, channels: int, height: int, width: int, batch_size: int
 ) -> None:
     images = torch.randn(count, channels, height, width, generator=torch.Generator().manual_seed(count))
-    representation = exact_representation(list(images.split(batch_size)))
+    representation = exact_representation(torch.split(images, batch_size))
     assert representation.features.shape == (count * channels, height, width)
     for image in range(count):
         for channel in range(channels):

@@ -154,7 +154,7 @@ def initial_logits(representation: PixelRepresentation, first_seed: int, **varia
 PIXELS = [(4, 3), (0, 6), (8, 2)]
 
 
-@pytest.mark.parametrize("variant", [{}, {"kernel": 5, "hidden_layers": 2}], ids=str)
+@pytest.mark.parametrize("variant", [{}, {"kernel": 5}], ids=str)
 def test_the_initial_map_has_the_same_distribution_in_both(variant: dict[str, Any]) -> None:
     images = draw_images(40)
     exact = initial_logits(exact_representation(images), 0, **variant)
@@ -192,7 +192,7 @@ def first_move(representation: PixelRepresentation) -> float:
         network = PixelCNN(representation, hidden=5)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
         before = torch.sigmoid(network())
-        (-(before * (region - region.mean())).sum()).backward()
+        torch.autograd.backward(-(before * (region - region.mean())).sum())
         optimizer.step()
         moves.append((torch.sigmoid(network()) - before).abs().mean().item())
     return float(np.mean(moves))
@@ -220,7 +220,7 @@ def test_features_are_no_part_of_the_state_and_follow_the_module() -> None:
 def test_every_parameter_learns(variant: dict[str, Any]) -> None:
     torch.manual_seed(2)
     network = PixelCNN(exact_representation(draw_images(5)), hidden=4, **variant)
-    (network() * torch.randn(9, 7)).sum().backward()
+    torch.autograd.backward((network() * torch.randn(9, 7)).sum())
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Source:
             yield batch
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[Any], object]] = {
     "checked_batches": lambda images: list(checked_batches(images)),
     "exact": exact_representation,
     "compressed": lambda images: compressed_representation(images, 2),
@@ -46,7 +46,7 @@ def spoiled(value: float) -> Tensor:
 
 
 BAD = {
-    "three dimensions": (Source(torch.rand(7, 12, 10)), r"expected images as B x C x H x W, got the shape \(7, 12, 10\)"),
+    "three dimensions": (Source(torch.rand(7, 12, 10)), r"as B x C x H x W, got the shape \(7, 12, 10\), in"),
     "five dimensions": (Source(torch.rand(7, 3, 2, 12, 10)), r"got the shape \(7, 3, 2, 12, 10\)"),
     "another height": (
         Source(torch.rand(7, 3, 12, 10), torch.rand(2, 3, 11, 10)),
@@ -54,7 +54,7 @@ BAD = {
     ),
     "height and width swapped": (Source(torch.rand(7, 3, 12, 10), torch.rand(2, 3, 10, 12)), r"got \(3, 10, 12\)"),
     "another number of channels": (Source(torch.rand(7, 3, 12, 10), torch.rand(2, 1, 12, 10)), r"got \(1, 12, 10\)"),
-    "NaN": (Source(torch.rand(7, 3, 12, 10), spoiled(math.nan)), "finite intensities, got NaN or infinity, in the images 7 to 11"),
+    "NaN": (Source(torch.rand(7, 3, 12, 10), spoiled(math.nan)), "got NaN or infinity, in the images 7 to 11"),
     "infinity": (Source(spoiled(-math.inf)), "in the images 0 to 4; replace or remove them"),
     "no batches": (Source(), "expected at least one image, got none, in the training images"),
     "empty batches": (Source(torch.zeros(0, 3, 12, 10)), "expected at least one image, got none"),

@@ -47,7 +47,7 @@ class GlobalAttention(InputMask):
         *,
         representation: Kind | PixelRepresentation = "auto",
         dim: int = 64,
-        memory_mib: float = 512,
+        memory_mib: float = 512.0,
         hidden: int = 128,
         kernel: int = 3,
         hidden_layers: int = 1,
@@ -100,7 +100,7 @@ class GlobalSettings(ArmSettings):
     """Settings of the arm ``global``; see `GlobalAttention.fit`."""
 
     representation: Kind = "auto"
-    pixel_memory: float = Field(512, gt=0)
+    pixel_memory: float = Field(512.0, gt=0)
     dim: int = Field(64, ge=1)
     hidden: int = Field(128, ge=1)
     kernel: int = Field(3, ge=1)

@@ -17,6 +17,7 @@ from torch import nn
 from foveola.errors import FoveolaError, unknown_name
 from foveola.models.small_cnn import small_cnn
 from foveola.models.stem import SMALL, shrink_less
+from foveola.models.strided import StridedConvolution
 from foveola.models.weights import download, load_weights, read_weights
 from foveola.settings import Settings
 
@@ -128,7 +129,10 @@ def _design(settings: BackboneSettings, shape: ImageShape) -> Design:
         return small, (str(len(small) - 1),), ("0",)
     network, head, first = (_from_timm if timm.is_model(name) else _from_torchvision)(name, shape)
     if settings.stem == "small" or (settings.stem == "auto" and shape.size <= SMALL):
-        shrink_less(network, first, keep_kernel=settings.starts_trained)
+        shrink_less(network, first, shape.size, keep_kernel=settings.starts_trained)
+    for layer in first:
+        if StridedConvolution.suits(convolution := network.get_submodule(layer)):
+            network.set_submodule(layer, StridedConvolution.like(convolution))
     return network, head, first
 
 

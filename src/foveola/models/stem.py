@@ -6,26 +6,29 @@ from torch import nn
 
 SMALL = 64
 """Images of at most so many pixels a side get the small stem."""
+TINY = 32
+"""Images of at most so many pixels a side are not pooled in the stem."""
 
 _POOLS = ("maxpool", "maxpool1", "features.pool0")
 
 
-def shrink_less(model: nn.Module, first: tuple[str, ...], *, keep_kernel: bool) -> None:
-    """Gives a CNN the usual stem for small images: a first convolution of stride 1 and no max-pooling behind it.
+def shrink_less(model: nn.Module, first: tuple[str, ...], size: int, *, keep_kernel: bool) -> None:
+    """Gives a CNN the usual stem for small images.
 
-    The first convolution of 5 x 5 or more becomes one of 3 x 3, unless its pretrained kernel is to be kept. Networks
-    whose first convolution has no stride of 2 (VGG, or patches) stay as they are.
+    The first convolution gets stride 1, and 3 x 3 kernels in place of larger ones unless pretrained kernels are to be
+    kept. Up to 32 px the max-pooling behind it goes too, as for CIFAR; up to 64 px it stays, as a fourfold cost buys
+    little there. Networks whose first convolution has no stride of 2 (VGG, or patches) stay as they are.
 
     Source: the CIFAR variant of ResNet, He et al. 2016, arXiv:1512.03385, section 4.2.
 
     Args:
         model: The CNN, changed in place.
         first: Names of its first convolutions, side by side where there are several.
+        size: Side of the images in pixels.
         keep_kernel: Whether pretrained weights are to come.
     """
-    modules = dict(model.named_modules())
     for name in first:
-        convolution = modules[name]
+        convolution = model.get_submodule(name)
         if not isinstance(convolution, nn.Conv2d) or convolution.stride != (2, 2):
             return
         convolution.stride = (1, 1)
@@ -35,7 +38,6 @@ def shrink_less(model: nn.Module, first: tuple[str, ...], *, keep_kernel: bool) 
             )
             nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
             model.set_submodule(name, small)
-    for name in _POOLS:
-        if isinstance(modules.get(name), nn.MaxPool2d):
-            model.set_submodule(name, nn.Identity())
-            return
+    pools = [name for name, module in model.named_modules() if name in _POOLS and isinstance(module, nn.MaxPool2d)]
+    if pools and size <= TINY:
+        model.set_submodule(pools[0], nn.Identity())

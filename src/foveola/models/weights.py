@@ -83,8 +83,8 @@ def load_weights(model: nn.Module, state: State, *, head: tuple[str, ...], first
         state = _named_by_position(own, state, where)
     state = {**{name: value for name, value in own.items() if name.endswith(".num_batches_tracked")}, **state}
     for key in (f"{name}.weight" for name in first):
-        if key in state and state[key].ndim == 4 and own[key].shape[1] == 1 and state[key].shape[1] == 3:
-            state[key] = state[key].sum(1, keepdim=True)
+        if key in state and state[key].ndim == 4 and state[key].shape[1] == 3 * own[key].shape[1]:
+            state[key] = state[key].reshape(-1, own[key].shape[1], 3, *own[key].shape[2:]).sum(2)
     is_head = {name for name in own if name.startswith(tuple(f"{part}." for part in head))}
     wrong = [
         name for name in own if name not in is_head and (name not in state or state[name].shape != own[name].shape)

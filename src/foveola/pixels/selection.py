@@ -13,7 +13,7 @@ Kind = Literal["auto", "exact", "compressed"]
 
 
 def pixel_representation(
-    images: Batches, kind: Kind = "auto", *, dim: int = 64, memory_mib: float = 512, seed: int = 0
+    images: Batches, kind: Kind = "auto", *, dim: int = 64, memory_mib: float = 512.0, seed: int = 0
 ) -> PixelRepresentation:
     """Returns the pixel representation of a set of training images.
 

@@ -57,9 +57,7 @@ class RunConfiguration(Settings):
     @field_validator("arms", mode="before")
     @classmethod
     def _names_alone(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = [value]
-        return {name: {} for name in value} if isinstance(value, list | tuple) else value
+        return _settings_by_name(value)
 
     def resolved(self, preprocessing: Preprocessing) -> RunConfiguration:
         """Returns the same configuration with every default written out."""
@@ -115,13 +113,13 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 
 def _assign(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     """Puts a value where its dotted key says, beside what is there already."""
-    if isinstance(values.get("arms"), str | list | tuple):
-        names = values["arms"]
-        values["arms"] = {name: {} for name in ([names] if isinstance(names, str) else names)}
+    arms = _settings_by_name(values.get("arms", {}))
+    if "arms" in values:
+        values["arms"] = arms
     parts = key.split(".")
     if parts[0] in ARMS:
         parts = ["arms", *parts]
-        if parts[1] not in values.get("arms", {}):
+        if not isinstance(arms, dict) or parts[1] not in arms:
             raise FoveolaError("settings of an arm that is compared", f"'{key}'", where, f"add --arm {parts[1]}")
     if parts[0] == "backbone" and len(parts) == 1 and isinstance(value, str):
         parts = ["backbone", "name"]
@@ -130,6 +128,17 @@ def _assign(values: dict[str, Any], key: str, value: Any, where: str) -> None:
         if not isinstance(values, dict):
             raise FoveolaError("a group of settings", f"'{part}', which is one value", where, f"do not give {key}")
     values[parts[-1]] = value
+
+
+def _settings_by_name(arms: Any) -> Any:
+    """Returns the settings of each arm; a list of names, one name, or a name without a value stand for defaults."""
+    if isinstance(arms, str):
+        arms = [arms]
+    if isinstance(arms, list | tuple):
+        arms = dict.fromkeys(map(str, arms))
+    if isinstance(arms, dict):
+        return {name: {} if settings is None else settings for name, settings in arms.items()}
+    return arms
 
 
 def _parsed(written: str) -> Any:

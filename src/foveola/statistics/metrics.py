@@ -42,10 +42,11 @@ def macro_f1(labels: Labels, probabilities: Probabilities) -> float:
 def calibration_error(labels: Labels, probabilities: Probabilities) -> float:
     """Returns the expected calibration error of the top class: |confidence - accuracy| over 15 bins of equal width.
 
-    Source: Naeini et al. 2015, as torchmetrics computes it.
+    Source: Naeini et al. 2015, as torchmetrics computes it, but with a confidence of 1 in the last bin, which holds it.
     """
+    below_one = np.minimum(probabilities, np.nextafter(1.0, 0.0))  # torchmetrics gives 1 a bin of its own
     error = multiclass_calibration_error(
-        torch.from_numpy(probabilities), torch.from_numpy(labels), probabilities.shape[1], n_bins=CALIBRATION_BINS
+        torch.from_numpy(below_one), torch.from_numpy(labels), probabilities.shape[1], n_bins=CALIBRATION_BINS
     )
     return float(error)
 

@@ -53,6 +53,7 @@ class EpochBatches(BatchSampler):
 
     def __init__(self, count: int, batch_size: int, seed: int | None) -> None:
         self.count, self.batch_size, self.seed, self.epoch = count, batch_size, seed, 0
+        self.sampler = self  # Lightning looks here for something with a `set_epoch`
 
     def set_epoch(self, epoch: int) -> None:
         """Tells which epoch comes next; Lightning calls this."""

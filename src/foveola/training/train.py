@@ -110,8 +110,9 @@ def _quiet_lightning() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.WARNING)
     switches = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fills = deterministic.fill_uninitialized_memory
-    deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads what it did not write
+    fills = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # filling costs time, and nothing here reads what it did not write
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         with warnings.catch_warnings():
             for message in ("many workers", "the logging interval", "GPU available but", "no `val_dataloader`"):
@@ -119,7 +120,7 @@ def _quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")
             yield
     finally:
-        deterministic.fill_uninitialized_memory = fills
+        deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(switches[0], warn_only=switches[1])
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
