@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the inputs are small, and threads only get in their way
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -238,6 +238,19 @@ def test_samples_without_a_label_cannot_be_split() -> None:
             split(unlabelled)
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 0, 0], "expected at least two classes, got only 'normal', in set"),
+        ([1, 0, 1, 2, 2], "expected at least two images of every class, got 1 of class 'normal', in set"),
+    ],
+)
+def test_classes_that_cannot_be_split(labels: list[int], message: str) -> None:
+    for split in (holdout, kfold):
+        with pytest.raises(FoveolaError, match=message):
+            split(cohort_of(labels))
+
+
 def test_leaks_are_found() -> None:
     rows = [
         ("a", "p", "normal", 0, "train"), ("b", "p", "normal", 0, "val"), ("c", "", "normal", 0, "test"),

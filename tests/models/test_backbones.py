@@ -126,7 +126,7 @@ def test_the_design_has_the_form_of_the_network_with_its_weights(tmp_path: Path)
     assert {name: value.shape for name, value in design.state_dict().items()} == {
         name: value.shape for name, value in network.state_dict().items()
     }
-    design.load_state_dictX())
+    design.load_state_dict(network.state_dict())
     image = torch.rand(2, 1, 33, 33)
     with torch.no_grad():
         assert torch.equal(design.eval()(image), network.eval()(image))

@@ -18,8 +18,7 @@ from foveola.training import NormalisedBatches, PixelRows, Progress, TrainingSet
 from foveola.training.module import AttentionTraining
 
 ROWS = 25
-"""Training images: four batches of 6, the last of which takes in the 25th image."""
-STEPS = 4
+"""Training images: four batches of 6 an epoch, the last of which takes in the 25th."""
 OPTIONS: dict[str, dict[str, Any]] = {"global": {"hidden": 5}}
 
 
@@ -34,10 +33,6 @@ class Case:
 
     def rows(self, start: int, stop: int) -> PixelRows:
         return PixelRows(self.pixels, np.arange(start, stop), self.labels[start:stop])
-
-    @property
-    def training(self) -> PixelRows:
-        return self.rows(0, ROWS)
 
     def model(self, arm: str, seed: int = 0, **options: Any) -> Attended:
         """Returns an untrained model, the same for the same seed."""
@@ -57,17 +52,16 @@ class Case:
         progress: Progress | None = None,
         training: PixelRows | None = None,
         validation: PixelRows | None = None,
-        settings: TrainingSettings | None = None,
         **options: Any,
     ) -> Attended:
         """Builds a model, trains it and returns it."""
         model = self.model(arm, **options)
         train(
             model,
-            training or self.training,
-            validation or self.rows(ROWS, len(self.pixels)),
+            self.rows(0, ROWS) if training is None else training,
+            self.rows(ROWS, len(self.pixels)) if validation is None else validation,
             scaling=self.scaling,
-            settings=settings or self.settings,
+            settings=self.settings,
             arm=ARMS[arm].configure({**OPTIONS.get(arm, {}), **options}),
             seed=seed,
             folder=folder,

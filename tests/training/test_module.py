@@ -181,7 +181,7 @@ def test_the_loss_is_cross_entropy_plus_penalty(case: Case, monkeypatch: pytest.
     logged: dict[str, Tensor] = {}
     monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value}))
     monkeypatch.setattr(module, "log_dict", lambda values, **_: logged.update(values))
-    images, labels = case.training.__getitems__([3, 1, 4, 10, 5, 9, 2])
+    images, labels = case.rows(0, ROWS).__getitems__([3, 1, 4, 10, 5, 9, 2])
     loss = module.training_step((images, labels), 0)
     logits = model.network((images / 255 - 0.5) / 0.25 * values)
     expected = functional.cross_entropy(logits, labels)

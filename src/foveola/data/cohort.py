@@ -55,7 +55,7 @@ class Cohort:
             preprocessing that returns a boolean mask ``height x width``.
 
     Raises:
-        FoveolaError: If the table breaks one of these promises: no images, ids used twice, a class with one image only.
+        FoveolaError: If there are no images, or ids are used twice.
     """
 
     name: str
@@ -76,21 +76,6 @@ class Cohort:
                 "every sample once", f"'{twice.iloc[0]}' {1 + (twice == twice.iloc[0]).sum()} times", self.name,
                 "remove or rename the duplicates",
             )  # fmt: skip
-        if self.classes:
-            self._check_classes()
-
-    def _check_classes(self) -> None:
-        if len(self.classes) < 2:
-            raise FoveolaError(
-                "at least two classes", f"only '{self.classes[0]}'", self.name, "add images of another class"
-            )
-        counts = np.bincount(self.table["label"].to_numpy(), minlength=len(self.classes))
-        for name, count in zip(self.classes, counts, strict=True):
-            if count < 2:
-                raise FoveolaError(
-                    "at least two images of every class", f"{count} of class '{name}'", self.name,
-                    "add images of that class or remove it",
-                )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.table)

@@ -202,6 +202,16 @@ def _check_labels(cohort: Cohort) -> None:
             "a label for every sample", f"{len(missing)} without, the first '{missing.iloc[0]}'", cohort.name,
             "label them or leave them out",
         )  # fmt: skip
+    if len(cohort.classes) < 2:
+        raise FoveolaError(
+            "at least two classes", f"only '{cohort.classes[0]}'", cohort.name, "add images of another class"
+        )
+    for name, count in zip(cohort.classes, np.bincount(cohort.table["label"]), strict=True):
+        if count < 2:
+            raise FoveolaError(
+                "at least two images of every class", f"{count} of class '{name}'", cohort.name,
+                "add images of that class or remove it",
+            )  # fmt: skip
 
 
 def _check_folds(cohort: Cohort, folds: int, grouped: bool) -> None:

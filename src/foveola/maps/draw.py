@@ -2,10 +2,10 @@
 
 Bright means large, on a colour map that is uniform to the eye, and the picture below it is grey, so that colour always
 tells the map. Published pictures of global maps are often drawn darker where larger and scaled from the map's own
-minimum to its maximum, which makes a map that hardly varies look decided. Here the colours start at 0 (or at the
-smallest value, where one is negative), end at the largest value in the picture (1, where that is nearly reached), and a
-colour bar gives the true values; maps in one picture share one scale. Only ``overlay``, made for single images, scales
-from minimum to maximum.
+minimum to its maximum, which makes a map that hardly varies look decided. Here the colours go from 0 to 1, or to the
+largest value in the picture where that is smaller, and a colour bar gives the true values, with a pointed end where
+weights that are not bounded lie beyond it; maps in one picture share one scale. Only ``overlay``, made for single
+images, scales from minimum to maximum.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def map_picture(
     """
     scale = _shared_scale([attention_map])
     panels = [
-        _Panel(_coloured(mean_image, attention_map, scale, 1.0), "attention map", _range_note(attention_map)),
-        _Panel(_coloured(mean_image, attention_map, scale, _OPACITY), "over the mean image"),
+        _Panel(_coloured(mean_image, attention_map, scale.colours, 1.0), "attention map", _range_note(attention_map)),
+        _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), "over the mean image"),
     ]
     _write_figure(path, panels, scale, truth, title)
 
@@ -125,7 +125,7 @@ def before_after_picture(
     """
     scale = _shared_scale([before, after])
     panels = [
-        _Panel(_coloured(mean_image, attention_map, scale, _OPACITY), caption, _range_note(attention_map))
+        _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), caption, _range_note(attention_map))
         for caption, attention_map in (("before training", before), ("after training", after))
     ]
     _write_figure(path, panels, scale, truth, title)
@@ -157,7 +157,7 @@ def arms_picture(
     scale = _shared_scale(list(maps.values()))
     panels = [_Panel(_as_rgb(mean_image), "mean image", "region known to matter" if truth is not None else "")]
     for arm, attention_map in maps.items():
-        picture = _coloured(mean_image, attention_map, scale, _OPACITY)
+        picture = _coloured(mean_image, attention_map, scale.colours, _OPACITY)
         panels.append(_Panel(picture, (captions or {}).get(arm, arm), _range_note(attention_map)))
     _write_figure(path, panels, scale, truth)
 
@@ -188,14 +188,23 @@ def _coloured(image: np.ndarray, attention_map: np.ndarray, scale: Normalize, al
     return np.asarray(opacity * colours + (1 - opacity) * (rgb @ _LUMINANCE)[..., None])
 
 
-def _shared_scale(maps: Sequence[np.ndarray]) -> Normalize:
-    """Returns the scale of a picture: from 0 or the smallest value below it to the largest value of all maps."""
+@dataclass(frozen=True)
+class _Scale:
+    """The scale of a picture, and the end of it that some value lies beyond: neither, min, max or both."""
+
+    colours: Normalize
+    extend: str
+
+
+def _shared_scale(maps: Sequence[np.ndarray]) -> _Scale:
+    """Returns the scale from 0 to 1, or to the largest value of all maps where that is well below 1."""
     for attention_map in maps:
         check_map(attention_map)
-    low = min(0.0, *(float(attention_map.min()) for attention_map in maps))
+    low = min(float(attention_map.min()) for attention_map in maps)
     high = max(float(attention_map.max()) for attention_map in maps)
-    high = 1.0 if 0.95 < high < 1 else high
-    return Normalize(low, high if high > low else low + 1)
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    top = high if 0 < high < 0.95 else 1.0
+    return _Scale(Normalize(0, top, clip=True), extend[low < 0, high > top])
 
 
 def _range_note(attention_map: np.ndarray) -> str:
@@ -206,7 +215,7 @@ def _range_note(attention_map: np.ndarray) -> str:
 
 
 def _write_figure(
-    path: Path | str, panels: Sequence[_Panel], scale: Normalize, truth: np.ndarray | None, title: str = ""
+    path: Path | str, panels: Sequence[_Panel], scale: _Scale, truth: np.ndarray | None, title: str = ""
 ) -> None:
     """Lays the panels out in rows with one colour bar and writes the PNG."""
     columns = min(len(panels), PANELS_A_ROW)
@@ -223,7 +232,9 @@ def _write_figure(
         _draw_panel(place, panel, truth)
     for place in axes.flat[len(panels) :]:
         place.set_visible(False)
-    bar = figure.colorbar(ScalarMappable(scale, COLOURS), ax=axes, fraction=0.03, pad=0.015, aspect=18 * rows)
+    bar = figure.colorbar(
+        ScalarMappable(scale.colours, COLOURS), ax=axes, extend=scale.extend, fraction=0.03, pad=0.015, aspect=18 * rows
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7.5, length=2, color=_FAINT, labelcolor=_INK)
     if title:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from foveola import atomic
@@ -24,7 +25,7 @@ from foveola.models.backbones import BackboneSettings, ImageShape, backbone_desi
 from foveola.settings import Settings, validated
 
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 
 class ModelDescription(Settings):
@@ -44,22 +45,28 @@ class ModelDescription(Settings):
         attention: What the attention says of itself, such as the energy that a compressed representation keeps.
     """
 
-    schema_version: int = SCHEMA
+    schema_version: Literal[1] = SCHEMA
     arm: str
     fold: int
     seed: int
     epoch: int
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(min_length=2)
     channels: int
     backbone: BackboneSettings
     preprocessing: Preprocessing
     scaling: Scaling
     attention: dict[str, Any]
 
+    @model_validator(mode="after")
+    def _check_shape(self) -> ModelDescription:
+        if self.preprocessing.image_size is None or self.channels != len(self.scaling.mean):
+            raise ValueError("an image size, and one number a channel in the scaling")
+        return self
+
     @property
     def shape(self) -> ImageShape:
         """What the network takes and tells apart."""
-        return ImageShape(channels=self.channels, size=self.preprocessing.image_size or 0, classes=len(self.classes))
+        return ImageShape(channels=self.channels, size=self.preprocessing.image_size, classes=len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class FittedModel:
         """Writes ``model.safetensors`` and ``model.json``."""
         state = {name: value.contiguous() for name, value in self.network.state_dict().items()}
         with atomic.replacing(folder / WEIGHTS) as temporary:
-            save_file(state, temporary)
+            temporary.write_bytes(save(state))  # whose own writing hides the reason of a failure, such as a full disk
         values = self.description.model_dump(mode="json")
         atomic.write_json(folder / DESCRIPTION, values)
 
@@ -92,23 +99,29 @@ class FittedModel:
         """Reads a model that `save` wrote.
 
         Raises:
-            FoveolaError: If the folder holds none.
+            FoveolaError: If the folder holds none, or its files are damaged or do not belong together.
         """
         try:
             values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
             state = load_file(folder / WEIGHTS)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise FoveolaError(
                 f"a fitted model ({DESCRIPTION} and {WEIGHTS})", "none", str(folder),
                 "give the folder of a fit: RUN/fits/ARM/FOLD-SEED of `foveola compare`, or --out of `foveola fit`",
             ) from error  # fmt: skip
-        except (json.JSONDecodeError, SafetensorError) as error:
+        except (ValueError, SafetensorError) as error:  # what is neither JSON nor text is a wrong value
             raise FoveolaError("a fitted model", "damaged files", str(folder), "fit it again") from error
         description = validated(ModelDescription, values, str(folder / DESCRIPTION))
         fixed = state.get("attention.values")
         attention = None if fixed is None else FixedMask(torch.zeros_like(fixed))
         network = Attended(backbone_design(description.backbone, description.shape), attention)
-        network.load_state_dict(state)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise FoveolaError(
+                f"the weights that {DESCRIPTION} describes", "those of another network", str(folder / WEIGHTS),
+                "fit it again",
+            ) from error  # fmt: skip
         return cls(network.to(memory_format=torch.channels_last).eval(), description)
 
     @torch.inference_mode()

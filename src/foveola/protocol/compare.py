@@ -16,7 +16,7 @@ from foveola.data.preprocessing import resolve
 from foveola.errors import FoveolaError
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.configuration import RunConfiguration
-from foveola.protocol.fit import DONE, FitData, run_fit
+from foveola.protocol.fit import DONE, FitData, check_fit, run_fit
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
 from foveola.statistics import compare_arms, results_table, summary_table
@@ -73,9 +73,10 @@ def compare(
         FoveolaError: For data or settings that cannot be used, or a folder of another run.
     """
     configuration, data, data_fingerprint = load_data(configuration, progress)
-    run = RunFolder(folder)
+    run, planned = RunFolder(folder), plan(configuration, data.splits)
+    if not all(run.is_done(fit) for fit in planned):
+        check_fit(configuration, data)
     run.open(configuration, data.splits, data_fingerprint, sys.argv)
-    planned = plan(configuration, data.splits)
     for number, fit in enumerate(planned, start=1):
         report = fit_progress(fit, number, len(planned)) if fit_progress else None
         if not run.is_done(fit):
@@ -107,14 +108,26 @@ def fit_model(configuration: RunConfiguration, folder: Path, *, progress: Progre
     if len(configuration.arms) != 1:
         raise FoveolaError("one arm", f"{len(configuration.arms)}", "--arm", "use `foveola compare` for several")
     configuration, data, data_fingerprint = load_data(configuration, progress)
+    planned, done = plan(configuration, data.splits)[0], (folder / DONE).is_file()
+    if not done:
+        check_fit(configuration, data)
     RunFolder(folder).open(configuration, data.splits, data_fingerprint, sys.argv)
-    planned = plan(configuration, data.splits)[0]
-    if not (folder / DONE).is_file():
+    if not done:
         run_fit(planned, configuration, data, folder, progress)
     results = results_table(read_predictions(folder / "predictions.csv"), data.cohort.classes)
     return dict(zip(results["metric"], results["value"], strict=True))
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Returns a table of predictions; ids and labels stay text."""
-    return pd.read_csv(path, dtype={"sample": str, "label": str, "arm": str}, keep_default_na=False)
+    """Returns the predictions of a finished fit; ids and labels stay text.
+
+    Raises:
+        FoveolaError: If they are missing or damaged.
+    """
+    try:
+        return pd.read_csv(path, dtype={"sample": str, "label": str, "arm": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' own errors are wrong values too
+        raise FoveolaError(
+            "the predictions of a finished fit", str(error), str(path),
+            f"remove the file '{DONE}' beside it, and the fit is made again",
+        ) from error  # fmt: skip

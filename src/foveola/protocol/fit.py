@@ -14,6 +14,7 @@ from foveola import atomic
 from foveola.attention import ARMS, Attended
 from foveola.data.cohort import Cohort
 from foveola.data.preprocessing import IMAGENET, Preprocessing, Scaling, training_scaling
+from foveola.errors import FoveolaError
 from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, build_backbone
 from foveola.models.backbones import pretrained_statistics
 from foveola.protocol.configuration import RunConfiguration
@@ -38,9 +39,30 @@ class FitData:
     pixels: np.ndarray
     splits: pd.DataFrame
 
+    @property
+    def shape(self) -> ImageShape:
+        """What a network is to take and to tell apart."""
+        channels, size = self.pixels.shape[1:3]
+        return ImageShape(channels=channels, size=size, classes=len(self.cohort.classes))
+
     def rows(self, role: str, fold: int) -> np.ndarray:
         """Returns the positions of the images that play a role in a fold."""
         return rows_of(role, fold, self.splits, self.cohort)
+
+
+def check_fit(configuration: RunConfiguration, data: FitData) -> None:
+    """Looks for the device and builds the backbone once, before anything is written.
+
+    Raises:
+        FoveolaError: For a device that is not there, or a backbone, weights or an image size that cannot be used.
+    """
+    device = configuration.training.device
+    if (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise FoveolaError("a device that this machine has", f"'{device}'", "--device", "give --device auto or cpu")
+    with torch.random.fork_rng():
+        build_backbone(configuration.backbone, data.shape)
 
 
 def run_fit(
@@ -57,18 +79,18 @@ def run_fit(
         data: The images and the split.
         folder: Where to write; training goes on from a ``last.ckpt`` that is there.
         progress: Told the epoch, the steps done and the steps in all.
+
+    Raises:
+        FoveolaError: If the training diverged.
     """
     started = time.perf_counter()
     training, labels = data.rows("train", planned.fold), data.cohort.table["label"].to_numpy()
-    shape = ImageShape(
-        channels=data.pixels.shape[1], size=data.pixels.shape[2], classes=len(data.cohort.classes)
-    )  # fmt: skip
     scaling = choose_scaling(configuration.preprocessing, configuration.backbone, data.pixels, training)
     arm = ARMS[planned.arm]
     settings = arm.configure(configuration.arms[planned.arm])
     with torch.random.fork_rng():
         torch.manual_seed(planned.seed)
-        backbone = build_backbone(configuration.backbone, shape)
+        backbone = build_backbone(configuration.backbone, data.shape)
         torch.manual_seed(planned.seed)
         batches = NormalisedBatches(data.pixels, training, scaling)
         model = Attended(backbone, arm.build(batches, settings) if arm.build else None)
@@ -90,7 +112,7 @@ def run_fit(
     backbone_settings = configuration.backbone.model_copy(update={"weights": weights and Path(weights.name)})
     description = ModelDescription(
         arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
-        classes=data.cohort.classes, channels=shape.channels, backbone=backbone_settings,
+        classes=data.cohort.classes, channels=data.shape.channels, backbone=backbone_settings,
         preprocessing=configuration.preprocessing, scaling=scaling, attention=facts,
     )  # fmt: skip
     _finish(FittedModel(model, description), data, folder, started)
@@ -101,6 +123,8 @@ def _finish(model: FittedModel, data: FitData, folder: Path, started: float) -> 
     if model.map is not None:
         atomic.write_array(folder / "map.npy", model.map)
     predictions = model.predict(data.cohort, data.pixels, data.rows("test", model.description.fold))
+    if predictions.isna().to_numpy().any():
+        raise FoveolaError("finite probabilities", "NaN: the training diverged", str(folder), "give a smaller --lr")
     atomic.write_csv(folder / "predictions.csv", predictions)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     atomic.write_json(folder / DONE, {"seconds": round(time.perf_counter() - started, 3)})

@@ -11,6 +11,10 @@ from foveola import atomic
 from foveola.data import load_cohort
 from foveola.data.cache import prepared_images
 from foveola.data.cohort import Cohort
+from foveola.data.csv_table import header_of
+from foveola.data.files import is_image
+from foveola.data.folder import SPLIT_WORDS
+from foveola.data.table import tables_in
 from foveola.errors import FoveolaError
 from foveola.maps.average import mean_image
 from foveola.maps.draw import map_picture, overlay
@@ -31,7 +35,8 @@ def predict(
 
     Args:
         model: The folder of a fitted model.
-        images: What may stand after ``--data``; a folder without the model's classes in it is one without labels.
+        images: What may stand after ``--data``, or one image. A folder without the model's classes in it, or a CSV
+            without a column ``label``, is one without labels.
         out: The table, with the columns of a run's ``predictions.csv``.
         maps: Where to write the map (``map.npy``, ``map.png``) and a picture of it over each image.
         labelled: Whether to read the labels that there are.
@@ -55,16 +60,30 @@ def predict(
 
 def _load(images: str, classes: tuple[str, ...], labelled: bool) -> Cohort:
     """Loads images with their labels where they have some of the model's classes, and without otherwise."""
-    folder = Path(images).expanduser()
-    if folder.is_dir() and not any((folder / name).is_dir() for name in classes) and not any(folder.glob("*.csv")):
-        labelled = False
-    cohort = load_cohort(images, labelled=labelled)
+    cohort = load_cohort(images, labelled=labelled and _has_labels(Path(images).expanduser(), classes))
     unknown = sorted(set(cohort.classes) - set(classes))
     if unknown:
         raise FoveolaError(
             f"the classes of the model, {', '.join(classes)}", f"'{unknown[0]}'", images, "pass --unlabelled"
         )
     return cohort
+
+
+def _has_labels(path: Path, classes: tuple[str, ...]) -> bool:
+    """Says whether a path, as far as it is one, holds labels: a column, or folders called as the classes are."""
+    tables = [path] if path.suffix.lower() == ".csv" and path.is_file() else tables_in(path) if path.is_dir() else []
+    if tables:
+        return any("label" in header_of(table) for table in tables)
+    if path.is_dir():
+        splits = [inside for inside in path.iterdir() if inside.name.lower() in SPLIT_WORDS]
+        return any((parent / name).is_dir() for parent in (path, *splits) for name in classes)
+    return not (path.is_file() and is_image(path))
+
+
+def _picture_of(sample: str) -> Path:
+    """Returns a path for the picture of a sample that stays inside the folder of pictures, wherever the image is."""
+    parts = Path(sample).with_name(f"{Path(sample).name}.png").parts
+    return Path(*("up" if part == ".." else part.strip("/\\:") for part in parts))
 
 
 def _write_maps(
@@ -75,7 +94,7 @@ def _write_maps(
     map_picture(folder / "map.png", attention_map, mean, title="over the mean of these images")
     for index, sample in enumerate(cohort.table["sample"]):
         image = mean_image(pixels, np.array([index]))
-        with atomic.replacing(folder / "images" / f"{sample}.png") as temporary:
+        with atomic.replacing(folder / "images" / _picture_of(sample)) as temporary:
             Image.fromarray(overlay(image, attention_map)).save(temporary)
         if progress:
             progress("Drawing maps", index + 1, len(cohort))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import io
 import json
 import platform
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import torch
@@ -20,6 +22,8 @@ from foveola.errors import FoveolaError
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit import DONE
 from foveola.protocol.plan import PlannedFit
+
+Kept = TypeVar("Kept")
 
 SCHEMA = 1
 PACKAGES = ("foveola", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn", "opencv-python-headless")
@@ -57,7 +61,8 @@ class RunFolder:
         if (self.path / "manifest.json").is_file():
             self._check_same(values, splits, fingerprint)
             return
-        if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "run.yaml").is_file():
+        visible = self.path.is_dir() and any(not path.name.startswith(".") for path in self.path.iterdir())
+        if visible and not (self.path / "run.yaml").is_file():
             raise FoveolaError(
                 "an empty folder, or one of an earlier run", "a folder with other files", str(self.path),
                 "choose another --out",
@@ -67,22 +72,37 @@ class RunFolder:
         atomic.write_json(self.path / "manifest.json", _manifest(configuration, fingerprint, command))
 
     def _check_same(self, values: dict[str, Any], splits: pd.DataFrame, fingerprint: str) -> None:
-        before = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
+        before = _kept(self.path / "run.yaml", yaml.safe_load, dict)
         for key, (old, new) in _differences(before, values).items():
             raise FoveolaError(
                 f"the settings of the run that is there, {key} = {old!r}", repr(new), str(self.path / "run.yaml"),
                 "choose another --out, or give the settings of that run",
             )  # fmt: skip
-        manifest = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["data_fingerprint"] != fingerprint:
+        manifest = _kept(self.path / "manifest.json", json.loads, dict)
+        if manifest.get("data_fingerprint") != fingerprint:
             raise FoveolaError(
                 "the images and labels of the run that is there", "changed ones", str(self.path), "choose another --out"
             )
-        if not pd.read_csv(self.path / "splits.csv", dtype=str, keep_default_na=False).equals(splits.astype(str)):
+        if not _kept(self.path / "splits.csv", _table, pd.DataFrame).equals(splits.astype(str)):
             raise FoveolaError(
                 "the split of the run that is there", "another one", str(self.path / "splits.csv"),
                 "choose another --out, or give that file to --split-file",
             )  # fmt: skip
+
+
+def _kept(path: Path, parse: Callable[[str], Any], kind: type[Kept]) -> Kept:
+    """Returns what stands in a file of the run that is there."""
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        value = error
+    if not isinstance(value, kind):
+        raise FoveolaError("the file of a run", "a missing or damaged one", str(path), "choose another --out")
+    return value
+
+
+def _table(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
 
 
 def _differences(before: Any, now: Any, key: str = "") -> dict[str, tuple[Any, Any]]:
@@ -91,7 +111,7 @@ def _differences(before: Any, now: Any, key: str = "") -> dict[str, tuple[Any, A
         found: dict[str, tuple[Any, Any]] = {}
         for name in [*now, *(name for name in before if name not in now)]:
             found |= _differences(before.get(name), now.get(name), f"{key}.{name}" if key else name)
-        if list(before) != list(now) and not found:
+        if key == "arms" and list(before) != list(now) and not found:
             found[key] = (list(before), list(now))
         return found
     return {} if before == now else {key: (before, now)}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from foveola.data.preprocessing import Scaling
 
@@ -45,7 +45,7 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-class EpochBatches(BatchSampler):
+class EpochBatches(Sampler[list[int]]):
     """Indices of the batches of one epoch, the same for every arm with the same seed and for a resumed run.
 
     A last batch of one image, which batch norm cannot train on, joins the batch before it.
