@@ -60,7 +60,7 @@ def test_options_reach_the_representation() -> None:
     too_large = GlobalAttention.fit(images, memory_mib=0.001, dim=6, seed=3, hidden=4)
     made_before = GlobalAttention.fit(images, representation=expected, hidden=4)
     for attention in (asked, too_large, made_before):
-        assert torch.equal(attention.network.features, expected.features)
+        assert torch.equal(attention.network.features[0], expected.features)
         assert attention.facts()["dim"] == 6
 
 
@@ -84,7 +84,7 @@ def test_the_arm_passes_its_settings_on() -> None:
     attention = arm.build(draw(9), arm.configure({"pixel_memory": 0.001, "dim": 6, "hidden": 4, "penalty": 0.3}))
     assert attention.facts()["representation"] == "compressed"
     assert isinstance(attention, GlobalAttention)
-    assert attention.network.features.shape == (6, 12, 10)
+    assert attention.network.features.shape == (1, 6, 12, 10)
     assert attention.penalty(torch.full((12, 10), 0.5)).item() == pytest.approx(0.15)
 
 

@@ -6,20 +6,21 @@ import json
 import shutil
 import statistics
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import foveola.protocol.compare as module
 from foveola.errors import FoveolaError
-from foveola.protocol import RunConfiguration, compare, fit_model, read_configuration
+from foveola.protocol import PlannedFit, RunConfiguration, compare, fit_model, read_configuration
 from foveola.statistics import METRICS
 
 Configure = Callable[..., RunConfiguration]
 Contents = Callable[[Path], dict[str, tuple[int, bytes]]]
 
+MODULE = import_module("foveola.protocol.compare")  # its name in the package is that of the function
 ARMS = ("plain", "l1-fair", "global")
 TABLES = ("predictions.csv", "results.csv", "comparisons.csv")
 
@@ -134,10 +135,10 @@ def test_what_is_finished_is_not_trained_again(
     (run / "fits/global/0-1/done").unlink()
     trained = []
 
-    def recorded(fit: module.PlannedFit, *_: object) -> None:
+    def recorded(fit: PlannedFit, *_: object) -> None:
         trained.append(fit.name)
 
-    monkeypatch.setattr(module, "run_fit", recorded)
+    monkeypatch.setattr(MODULE, "run_fit", recorded)
     compare(read_configuration(run / "run.yaml"), run)
     assert trained == ["global/0-1"]
     assert tables(run) == tables(finished)
@@ -174,7 +175,7 @@ def test_predictions_that_were_lost_are_named(finished: Path, tmp_path: Path) ->
     run = shutil.copytree(finished, tmp_path / "run")
     path = run / "fits/plain/0-0/predictions.csv"
     path.write_bytes(b"")
-    with pytest.raises(FoveolaError, match="the predictions of a finished fit, .*; remove the file 'done' beside it"):
+    with pytest.raises(FoveolaError, match=r"the predictions of a finished fit, .*; remove the file 'done' beside it"):
         compare(read_configuration(run / "run.yaml"), run)
     path.unlink()
     with pytest.raises(FoveolaError, match="plain/0-0/predictions"):
@@ -198,7 +199,7 @@ def test_a_fitted_model_is_not_fitted_again(
     configuration = configure(["plain"], {"training.epochs": 1})
     first = fit_model(configuration, tmp_path / "model")
     before = contents(tmp_path / "model")
-    monkeypatch.setattr(module, "run_fit", lambda *_: pytest.fail("fitted again"))
+    monkeypatch.setattr(MODULE, "run_fit", lambda *_: pytest.fail("fitted again"))
     assert fit_model(configuration, tmp_path / "model") == first
     assert contents(tmp_path / "model") == before
     with pytest.raises(FoveolaError, match=r"training\.lr = 0.01, got 0.02"):

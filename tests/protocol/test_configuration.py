@@ -71,7 +71,7 @@ def test_arms_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> N
 def test_values_are_read_as_yaml(text: str, expected: Any) -> None:
     key = text.split("=")[0]
     if expected is None:
-        with pytest.raises(FoveolaError, match="valid string, got 7, in configuration.label"):
+        with pytest.raises(FoveolaError, match=r"valid string, got 7, in configuration\.label"):
             read_configuration(options=BASE, assignments=[text])
     else:
         assert getattr(read_configuration(options=BASE, assignments=[text]), key) == expected
@@ -133,10 +133,10 @@ def test_settings_of_an_arm_where_the_arms_are_nonsense(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(FoveolaError, match="expected a configuration file, got no such file, in .*; check --config"):
+    with pytest.raises(FoveolaError, match=r"expected a configuration file, got no such file, in .*; check --config"):
         read_configuration(tmp_path / "none.yaml")
     (tmp_path / "study.yaml").write_bytes(b"data: \xff\xfe")
-    with pytest.raises(FoveolaError, match="expected YAML, got .* codec"):
+    with pytest.raises(FoveolaError, match=r"expected YAML, got .* codec"):
         read_configuration(tmp_path / "study.yaml")
 
 

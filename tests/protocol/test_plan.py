@@ -62,7 +62,7 @@ def test_a_split_file_goes_before_the_protocol(configure: Configure, cohort: Coh
     table.sample(frac=1, random_state=3).to_csv(tmp_path / "mine.csv", index=False)
     configuration = configure(options={"split_file": str(tmp_path / "mine.csv"), "protocol": "kfold"})
     assert make_splits(configuration, cohort)["role"].tolist() == roles
-    with pytest.raises(FoveolaError, match="none.csv; check --split-file"):
+    with pytest.raises(FoveolaError, match=r"none\.csv; check --split-file"):
         make_splits(configure(options={"split_file": "none.csv"}), cohort)
 
 

@@ -207,9 +207,10 @@ def training_scaling(pixels: np.ndarray, indices: np.ndarray) -> Scaling:
     step = max(1, CHUNK // pixels[0].size)
     count, mean, squares = 0, np.zeros(pixels.shape[1]), np.zeros(pixels.shape[1])
     for start in range(0, len(rows), step):  # merges the moments of chunks, which loses no digits for large sets
-        chunk = pixels[rows[start : start + step]].swapaxes(0, 1).reshape(pixels.shape[1], -1).astype(np.float64)
-        if pixels.dtype == np.uint8:
-            chunk /= 255
+        chunk = pixels[rows[start : start + step]].swapaxes(0, 1).reshape(pixels.shape[1], -1)
+        if pixels.dtype == np.uint8:  # rounded as where other images make the whole array float
+            chunk = chunk / np.float32(255)
+        chunk = chunk.astype(np.float64)
         size, centre = chunk.shape[1], chunk.mean(axis=1)
         shift = centre - mean
         squares += ((chunk - centre[:, None]) ** 2).sum(axis=1) + shift**2 * (count * size / (count + size))

@@ -58,7 +58,8 @@ class PixelCNN(nn.Module):
             raise ValueError(f"kernels must be odd to keep the size, got kernel={kernel} and last_kernel={last_kernel}")
         self.dense = dense
         self.facts = representation.facts()
-        self.register_buffer("features", representation.features, persistent=False)
+        features = representation.features[None].contiguous(memory_format=torch.channels_last)  # faster on a CPU
+        self.register_buffer("features", features, persistent=False)
         self.first = nn.Conv2d(representation.dim, hidden, kernel, padding=kernel // 2)
         self.hidden = nn.ModuleList(
             nn.Conv2d(hidden * (depth if dense else 1), hidden, kernel, padding=kernel // 2)
@@ -81,7 +82,7 @@ class PixelCNN(nn.Module):
 
     def forward(self) -> Float[Tensor, "h w"]:
         """Returns the logits of all pixels, ``H x W``."""
-        outputs = [torch.relu(self.first(self.features[None]))]
+        outputs = [torch.relu(self.first(self.features))]
         for layer in self.hidden:
             outputs.append(torch.relu(layer(torch.cat(outputs, dim=1) if self.dense else outputs[-1])))
         logits: Tensor = self.last(torch.cat(outputs, dim=1) if self.dense else outputs[-1])
