@@ -52,13 +52,13 @@ def test_a_full_disk_leaves_what_was_there(
         (tmp_path / name).write_text("old")
 
     def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
         patch.setattr(broken, full)
         with pytest.raises(OSError, match="No space left") as caught:
             WRITERS[name](tmp_path / name)
-    assert caught.value.errno == errno.ENOSPC
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / name))
     assert [path.name for path in tmp_path.iterdir()] == ([name] if there_before else [])
     assert not there_before or (tmp_path / name).read_text() == "old"
 
@@ -79,7 +79,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:
     {write}
 except OSError as error:
-    sys.exit(0 if error.errno == errno.EFBIG else 3)
+    sys.exit(0 if (error.errno, error.filename) == (errno.EFBIG, path) else 3)
 """
     assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("big", "old")]
@@ -95,6 +95,14 @@ def test_a_folder_that_fails_half_way_is_removed(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_is_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "note").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        atomic.write_text(tmp_path / "note", "new")
+    assert caught.value.filename == str(tmp_path / "note")
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]
 
 
 def test_the_temporary_file_lies_beside_with_the_same_suffix(tmp_path: Path) -> None:

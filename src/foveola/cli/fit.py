@@ -46,6 +46,6 @@ def command(
 
     configuration = read_configuration(config, chosen, assignments or ())
     with bars() as shown:
-        summary = fit_model(configuration, out, progress=shown.report)
+        summary = fit_model(configuration, out, progress=shown.report, fit_progress=shown.fit)
     scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in summary.items())
     Console().print(f"Test images: {scores}\nThe model is in {out}", highlight=False, markup=False, soft_wrap=True)

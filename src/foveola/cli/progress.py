@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as TimeLeftColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from foveola.protocol import PlannedFit
 from foveola.training import Progress as Report
@@ -29,10 +36,9 @@ class Bars:
     def fit(self, planned: PlannedFit, number: int, total: int) -> Report:
         """Moves the bar of all fits, and returns what moves the bar of this one."""
         self.report("fits", number - 1, total)
+        if "this fit" in self._tasks:
+            self.progress.reset(self._tasks["this fit"])
         title = f"{planned.arm}, fold {planned.fold}, seed {planned.seed}"
-        for name, task in self._tasks.items():
-            if name == "this fit":
-                self.progress.reset(task)
 
         def steps(epoch: str, done: int, steps_in_all: int) -> None:
             self.report("this fit", done, steps_in_all)
@@ -47,7 +53,7 @@ def bars() -> Iterator[Bars]:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-        TimeLeftColumn(),
+        TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield Bars(progress)

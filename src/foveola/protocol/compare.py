@@ -97,7 +97,13 @@ def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData) -> Compa
     return Comparison(run.path, summary_table(results), comparisons, maps)
 
 
-def fit_model(configuration: RunConfiguration, folder: Path, *, progress: Progress | None = None) -> dict[str, float]:
+def fit_model(
+    configuration: RunConfiguration,
+    folder: Path,
+    *,
+    progress: Progress | None = None,
+    fit_progress: FitProgress | None = None,
+) -> dict[str, float]:
     """Trains the one arm of a configuration on its first fold, or goes on with it, and returns its test metrics.
 
     The folder is that of a fit in a run, with the run's ``run.yaml``, ``splits.csv`` and ``manifest.json`` beside.
@@ -113,7 +119,7 @@ def fit_model(configuration: RunConfiguration, folder: Path, *, progress: Progre
         check_fit(configuration, data)
     RunFolder(folder).open(configuration, data.splits, data_fingerprint, sys.argv)
     if not done:
-        run_fit(planned, configuration, data, folder, progress)
+        run_fit(planned, configuration, data, folder, fit_progress(planned, 1, 1) if fit_progress else None)
     results = results_table(read_predictions(folder / "predictions.csv"), data.cohort.classes)
     return dict(zip(results["metric"], results["value"], strict=True))
 

@@ -9,6 +9,8 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 RESAMPLES = 5_000
+CHUNK = 2**22
+"""How many draws are held at a time."""
 TEST = "sign flips over groups"
 COLUMNS = (
     "arm_a", "arm_b", "metric", "difference", "ci_low", "ci_high", "test", "p_value", "p_corrected", "effect_size",
@@ -64,10 +66,12 @@ def _difference(
     """Returns difference, interval, test, p-value, effect size and the number of groups."""
     observed = differences.sum() / sizes.sum()
     resampled, flipped = np.empty(RESAMPLES), np.empty(RESAMPLES)
-    for index in range(RESAMPLES):  # one at a time: memory does not grow with groups x resamples
-        chosen = rng.integers(0, len(sizes), len(sizes))
-        resampled[index] = differences[chosen].sum() / sizes[chosen].sum()
-        flipped[index] = (rng.choice([-1.0, 1.0], len(sizes)) * differences).sum() / sizes.sum()
+    chunk = max(1, CHUNK // len(sizes))
+    for start in range(0, RESAMPLES, chunk):  # in parts: memory does not grow with groups x resamples
+        part = slice(start, min(start + chunk, RESAMPLES))
+        chosen = rng.integers(0, len(sizes), (part.stop - start, len(sizes)))
+        resampled[part] = differences[chosen].sum(1) / sizes[chosen].sum(1)
+        flipped[part] = rng.choice([-1.0, 1.0], chosen.shape) @ differences / sizes.sum()
     low, high = np.quantile(resampled, [0.025, 0.975])
     extreme = np.count_nonzero(np.abs(flipped) >= abs(observed) - 1e-12)
     p_value = (extreme + 1) / (RESAMPLES + 1)
