@@ -13,7 +13,7 @@ TITLES = {
     "balanced_accuracy": "balanced acc.",
     "macro_auc": "macro AUC",
     "macro_f1": "macro F1",
-    "calibration_error": "calibration err.",
+    "calibration_error": "calib. error",
 }
 
 
