@@ -16,7 +16,7 @@ from foveola.data.arrays import ArrayImages
 from foveola.data.cohort import Cohort, sample_table
 from foveola.data.preprocessing import Preprocessing, Scaling
 from foveola.errors import FoveolaError
-from foveola.models import BackboneSettings, FittedModel, ModelDescription
+from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, backbone_design
 from foveola.models.small_cnn import small_cnn
 
 CLASSES = ("late", "early", "none")
@@ -187,3 +187,16 @@ def test_a_file_is_no_model(tmp_path: Path) -> None:
     for folder in (tmp_path / "model", tmp_path / "none"):
         with pytest.raises(FoveolaError, match=r"a fitted model .* got none"):
             FittedModel.load(folder)
+
+
+def test_a_network_with_version_numbers_in_its_state_comes_back(tmp_path: Path) -> None:
+    shape = ImageShape(channels=1, size=64, classes=2)
+    settings = BackboneSettings(name="mnasnet0_5", pretrained=False)
+    description = ModelDescription(
+        arm="plain", fold=0, seed=0, epoch=1, classes=("a", "b"), channels=1, backbone=settings,
+        preprocessing=Preprocessing(image_size=64), scaling=Scaling(mean=(0.5,), std=(0.2,)), attention={},
+    )  # fmt: skip
+    model = FittedModel(Attended(backbone_design(settings, shape), None), description)
+    model.save(tmp_path)
+    loaded = FittedModel.load(tmp_path).network.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in model.network.state_dict().items())

@@ -115,13 +115,14 @@ class FittedModel:
         fixed = state.get("attention.values")
         attention = None if fixed is None else FixedMask(torch.zeros_like(fixed))
         network = Attended(backbone_design(description.backbone, description.shape), attention)
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
+        own = network.state_dict()  # with the version numbers that some networks look for, which a file does not keep
+        if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in state.items()}:
             raise FoveolaError(
                 f"the weights that {DESCRIPTION} describes", "those of another network", str(folder / WEIGHTS),
                 "fit it again",
-            ) from error  # fmt: skip
+            )  # fmt: skip
+        own.update(state)
+        network.load_state_dict(own)
         return cls(network.to(memory_format=torch.channels_last).eval(), description)
 
     @torch.inference_mode()
