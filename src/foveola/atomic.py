@@ -45,7 +45,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and str(error.filename) in ("None", str(temporary)):
+        if isinstance(error, OSError) and error.errno and str(error.filename) in ("None", str(temporary)):
             error.filename = str(path)  # what a full disk says names no file, or one that is gone
         raise
 

@@ -28,7 +28,7 @@ def command(
     image_size: options.ImageSize = None,
     split_file: options.SplitFile = None,
     protocol: Annotated[options.Protocol | None, typer.Option(help="One test set, or each image tested once.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of kfold.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Number of folds; chooses kfold.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Fits a fold.")] = None,
     backbone: options.Backbone = None,
     pretrained: options.Pretrained = None,

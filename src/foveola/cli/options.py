@@ -95,4 +95,6 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
         chosen["bins"] = [part.strip() for part in chosen["bins"].split(",")]
     if isinstance(chosen.get("weights"), Path):
         chosen["weights"] = str(chosen["weights"])
+    if "folds" in chosen:
+        chosen.setdefault("protocol", "kfold")
     return dict(sorted(chosen.items(), key=lambda item: item[0] != "arms"))

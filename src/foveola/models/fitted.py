@@ -43,6 +43,8 @@ class ModelDescription(Settings):
         preprocessing: What is done to an image before it is stored.
         scaling: From stored pixels to what the network sees.
         attention: What the attention says of itself, such as the energy that a compressed representation keeps.
+        label: The column that gave the labels; ``None`` for the source's own.
+        bins: The thresholds that cut them into classes.
     """
 
     schema_version: Literal[1] = SCHEMA
@@ -56,6 +58,8 @@ class ModelDescription(Settings):
     preprocessing: Preprocessing
     scaling: Scaling
     attention: dict[str, Any]
+    label: str | None = None
+    bins: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def _check_shape(self) -> ModelDescription:

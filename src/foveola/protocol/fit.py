@@ -114,6 +114,7 @@ def run_fit(
         arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
         classes=data.cohort.classes, channels=data.shape.channels, backbone=backbone_settings,
         preprocessing=configuration.preprocessing, scaling=scaling, attention=facts,
+        label=configuration.label, bins=configuration.bins,
     )  # fmt: skip
     _finish(FittedModel(model, description), data, folder, started)
 

@@ -18,7 +18,7 @@ from foveola.data.table import tables_in
 from foveola.errors import FoveolaError
 from foveola.maps.average import mean_image
 from foveola.maps.draw import map_picture, overlay
-from foveola.models import FittedModel
+from foveola.models import FittedModel, ModelDescription
 from foveola.training import Progress
 
 
@@ -49,7 +49,7 @@ def predict(
     if maps is not None and fitted.map is None:
         raise FoveolaError("a model with attention", f"one of the arm '{fitted.description.arm}'", str(model),
                            "leave out --maps")  # fmt: skip
-    cohort = _load(images, fitted.description.classes, labelled)
+    cohort = _load(images, fitted.description, labelled)
     preprocessing = fitted.description.preprocessing.model_copy(update={"channels": fitted.description.channels})
     pixels = prepared_images(cohort, preprocessing, progress=progress)
     atomic.write_csv(out, fitted.predict(cohort, pixels))
@@ -58,9 +58,14 @@ def predict(
     return len(cohort)
 
 
-def _load(images: str, classes: tuple[str, ...], labelled: bool) -> Cohort:
+def _load(images: str, model: ModelDescription, labelled: bool) -> Cohort:
     """Loads images with their labels where they have some of the model's classes, and without otherwise."""
-    cohort = load_cohort(images, labelled=labelled and _has_labels(Path(images).expanduser(), classes))
+    path, classes = Path(images).expanduser(), model.classes
+    tables = [path] if path.suffix.lower() == ".csv" and path.is_file() else tables_in(path) if path.is_dir() else []
+    if tables and any((model.label or "label") in header_of(table) for table in tables):
+        cohort = load_cohort(images, label=model.label, bins=model.bins, labelled=labelled)
+    else:
+        cohort = load_cohort(images, labelled=labelled and not tables and _has_labels(path, classes))
     unknown = sorted(set(cohort.classes) - set(classes))
     if unknown:
         raise FoveolaError(
@@ -70,10 +75,7 @@ def _load(images: str, classes: tuple[str, ...], labelled: bool) -> Cohort:
 
 
 def _has_labels(path: Path, classes: tuple[str, ...]) -> bool:
-    """Says whether a path, as far as it is one, holds labels: a column, or folders called as the classes are."""
-    tables = [path] if path.suffix.lower() == ".csv" and path.is_file() else tables_in(path) if path.is_dir() else []
-    if tables:
-        return any("label" in header_of(table) for table in tables)
+    """Says whether a path without a table, as far as it is one, holds folders called as the classes are."""
     if path.is_dir():
         splits = [inside for inside in path.iterdir() if inside.name.lower() in SPLIT_WORDS]
         return any((parent / name).is_dir() for parent in (path, *splits) for name in classes)
