@@ -77,7 +77,7 @@ def test_at_full_rank_every_first_layer_has_its_twin(count: int) -> None:
     images = images_with_spectrum(9.0 * 0.9 ** np.arange(min(3 * count, 120)), count=count)
     exact = PixelCNN(exact_representation(images), hidden=6)
     compressed = PixelCNN(compressed_representation(images, 120), hidden=6)
-    matrix, features = as_matrix(images), compressed.features.double().flatten(1).numpy()
+    matrix, features = as_matrix(images), compressed.features[0].double().flatten(1).numpy()
     projection = np.linalg.lstsq(features.T, matrix.T, rcond=None)[0].T  # A = projection @ features
     compressed.load_state_dict(exact.state_dict() | {"first.weight": _projected(exact.first.weight, projection)})
     torch.testing.assert_close(torch.sigmoid(compressed()), torch.sigmoid(exact()), atol=1e-5, rtol=0)
