@@ -27,8 +27,8 @@ def test_an_arm_is_found_under_its_own_name_and_says_what_it_is(name: str) -> No
 @pytest.mark.parametrize("name", MASKS)
 def test_arms_make_their_masks(name: str) -> None:
     arm = ARMS[name]
-    assert arm.build is not None
-    assert type(arm.build(torch.rand(7, 3, 12, 10), arm.configure({}))) is MASKS[name]
+    assert arm.mask is not None
+    assert type(arm.mask(torch.rand(7, 3, 12, 10), arm.configure({}))) is MASKS[name]
 
 
 def test_an_unknown_arm_is_answered_with_the_nearest() -> None:

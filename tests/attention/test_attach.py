@@ -63,11 +63,11 @@ def test_the_penalty_is_that_of_the_mask() -> None:
 
 def test_frozen_the_map_stays_bit_by_bit_while_the_network_goes_on() -> None:
     model = attach(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 34 * 26, 3)), fresh_mask())
-    assert model.learns_attention
+    assert model.learns_mask
     assert isinstance(model.attention, GlobalAttention)
     expected = model.attention.map()
     model.freeze()
-    assert not model.learns_attention
+    assert not model.learns_mask
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     before = model(IMAGES).detach()
     for _ in range(3):
@@ -108,6 +108,6 @@ def test_without_attention_it_is_the_network() -> None:
     assert torch.equal(output, network(IMAGES))
     assert maps == {}
     assert model.penalty(maps).item() == 0
-    assert not model.learns_attention
+    assert not model.learns_mask
     model.freeze()
     assert set(model.state_dict()) == {"network.weight", "network.bias"}

@@ -13,7 +13,7 @@ from foveola.attention import ARMS, Attended, FixedMask, GlobalAttention, InputM
 from foveola.errors import FoveolaError
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    **{name: (name, {}) for name, arm in ARMS.items() if arm.build is not None},
+    **{name: (name, {}) for name, arm in ARMS.items() if arm.mask is not None},
     "global, compressed": ("global", {"representation": "compressed", "dim": 5, "hidden": 6}),
     "global, deep": ("global", {"hidden": 6, "hidden_layers": 3, "dense": True, "kernel": 5, "last_kernel": 3}),
     "coarse-mask, one row": ("coarse-mask", {"grid": 1}),
@@ -29,9 +29,9 @@ def build(case: str, *, channels: int = 3, seed: int = 1, moved: float = 0.0) ->
     """The mask of a case, its parameters moved away from where they start."""
     name, values = CASES[case]
     arm = ARMS[name]
-    assert arm.build is not None
+    assert arm.mask is not None
     torch.manual_seed(seed)
-    mask = arm.build(draw(7, channels), arm.configure(values))
+    mask = arm.mask(draw(7, channels), arm.configure(values))
     with torch.no_grad():
         for parameter in mask.parameters():
             parameter.add_(moved * torch.randn_like(parameter))
@@ -225,15 +225,15 @@ def test_nothing_is_left_on_the_modules(case: str, training: bool) -> None:
 def test_batches_make_the_mask_that_one_tensor_makes(case: str) -> None:
     name, values = CASES[case]
     arm = ARMS[name]
-    assert arm.build is not None
+    assert arm.mask is not None
     torch.manual_seed(1)
-    from_batches = arm.build(torch.split(draw(7), 2), arm.configure(values))
+    from_batches = arm.mask(torch.split(draw(7), 2), arm.configure(values))
     torch.testing.assert_close(from_batches.map(), build(case).map())
     assert isinstance(from_batches.facts(), dict)
 
 
 def test_the_arm_without_a_mask_is_the_network_alone() -> None:
-    (plain,) = (arm for arm in ARMS.values() if arm.build is None)
+    (plain,) = (arm for arm in ARMS.values() if arm.mask is None)
     assert plain.name == "plain"
     network, images = classifier(), draw(5)
     logits, maps = Attended(network, None)(images, return_maps=True)

@@ -67,11 +67,11 @@ def test_options_reach_the_representation() -> None:
 def test_options_reach_the_pixel_cnn() -> None:
     options: dict[str, Any] = {"hidden": 4, "kernel": 5, "hidden_layers": 3, "last_kernel": 3, "dense": True}
     arm = ARMS["global"]
-    assert arm.build is not None
+    assert arm.mask is not None
     expected = {
         name: value.shape for name, value in PixelCNN(exact_representation(draw(7)), **options).named_parameters()
     }
-    fitted, built = GlobalAttention.fit(draw(7), **options), arm.build(draw(7), arm.configure(options))
+    fitted, built = GlobalAttention.fit(draw(7), **options), arm.mask(draw(7), arm.configure(options))
     for network in (fitted.network, built.network):
         assert isinstance(network, PixelCNN)
         assert network.dense
@@ -80,8 +80,8 @@ def test_options_reach_the_pixel_cnn() -> None:
 
 def test_the_arm_passes_its_settings_on() -> None:
     arm = ARMS["global"]
-    assert arm.build is not None
-    attention = arm.build(draw(9), arm.configure({"pixel_memory": 0.001, "dim": 6, "hidden": 4, "penalty": 0.3}))
+    assert arm.mask is not None
+    attention = arm.mask(draw(9), arm.configure({"pixel_memory": 0.001, "dim": 6, "hidden": 4, "penalty": 0.3}))
     assert attention.facts()["representation"] == "compressed"
     assert isinstance(attention, GlobalAttention)
     assert attention.network.features.shape == (1, 6, 12, 10)

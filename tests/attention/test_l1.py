@@ -29,6 +29,6 @@ def test_weights_and_penalty_are_those_of_a_slow_sum() -> None:
 
 def test_the_arm_passes_its_penalty_on() -> None:
     arm = ARMS["l1"]
-    assert arm.build is not None
-    mask = arm.build(torch.rand(7, 3, 12, 10), arm.configure({"penalty": 100}))
+    assert arm.mask is not None
+    mask = arm.mask(torch.rand(7, 3, 12, 10), arm.configure({"penalty": 100}))
     assert mask.penalty(mask.weights()).item() == pytest.approx(100)

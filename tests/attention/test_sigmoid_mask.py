@@ -56,9 +56,9 @@ def test_without_a_grid_there_is_one_logit_a_pixel() -> None:
 @pytest.mark.parametrize(("arm", "shape"), [("free-mask", (12, 10)), ("coarse-mask", (4, 4))])
 def test_arms_start_half_open_with_the_grid_they_were_told(arm: str, shape: tuple[int, int]) -> None:
     member = ARMS[arm]
-    assert member.build is not None
+    assert member.mask is not None
     values = {"grid": 4} if arm == "coarse-mask" else {}
-    mask = member.build(torch.rand(7, 3, 12, 10), member.configure({"penalty": 0.5, **values}))
+    mask = member.mask(torch.rand(7, 3, 12, 10), member.configure({"penalty": 0.5, **values}))
     assert isinstance(mask, SigmoidMask)
     assert mask.logits.shape == shape
     assert torch.unique(mask.map()).tolist() == [0.5]

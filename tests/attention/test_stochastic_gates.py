@@ -79,8 +79,8 @@ def test_one_draw_serves_all_images_of_a_step() -> None:
 
 def test_the_arm_passes_its_settings_on() -> None:
     arm = ARMS["stochastic-gates"]
-    assert arm.build is not None
-    gates = arm.build(torch.rand(7, 3, 12, 10), arm.configure({"penalty": 0.3, "sigma": 0.8}))
+    assert arm.mask is not None
+    gates = arm.mask(torch.rand(7, 3, 12, 10), arm.configure({"penalty": 0.3, "sigma": 0.8}))
     assert isinstance(gates, StochasticGates)
     assert gates.sigma == 0.8
     expected = 0.3 * 0.5 * (1 + math.erf(0.5 / 0.8 / math.sqrt(2)))

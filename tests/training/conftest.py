@@ -39,7 +39,7 @@ class Case:
         settings = ARMS[arm].configure({**OPTIONS.get(arm, {}), **options})
         torch.manual_seed(seed)
         network = small_cnn(channels=1, classes=3, width=4)
-        build = ARMS[arm].build
+        build = ARMS[arm].mask
         batches = NormalisedBatches(self.pixels, np.arange(ROWS), self.scaling)
         return Attended(network, build(batches, settings) if build else None)
 

@@ -42,7 +42,7 @@ def test_leaves_the_model_ready_to_predict(case: Case, arm: str, tmp_path: Path)
     model = case.train(arm, tmp_path)
     assert not any(module.training for module in model.modules())
     assert {value.device.type for value in model.state_dict().values()} == {"cpu"}
-    assert not model.learns_attention
+    assert not model.learns_mask
     assert (model.attention is None) if arm == "plain" else isinstance(model.attention, FixedMask)
     images = case.scaling.apply(torch.from_numpy(case.pixels))
     with torch.no_grad():

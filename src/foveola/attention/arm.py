@@ -4,45 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
+from torch import Tensor, nn
 
 from foveola.attention.mask import InputMask
+from foveola.attention.placement import insert
 from foveola.pixels.representation import Batches
 from foveola.registry import Registry
 from foveola.settings import Settings, validated
 
+Row = Literal["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
+"""The rows of the table of operators: what the matrix A of an arm is."""
+
 
 class ArmSettings(Settings):
-    """What every arm with attention can be told.
+    """What every arm can be told.
 
     Attributes:
         lr: Learning rate of the attention's own parameters; that of the backbone where it is ``None``.
         weight_decay: Their weight decay; that of the backbone where it is ``None``.
-        freezes: Whether the map is fixed at the cut-off epoch.
     """
 
     lr: float | None = Field(None, gt=0)
     weight_decay: float | None = Field(None, ge=0)
+
+
+class MaskSettings(ArmSettings):
+    """What every arm with a mask at the input can be told.
+
+    Attributes:
+        freezes: Whether the map is fixed at the cut-off epoch.
+    """
+
     freezes: bool = True
+
+
+class LayerSettings(ArmSettings):
+    """What every arm with attention inside the backbone can be told.
+
+    Attributes:
+        at: Where attention goes: ``blocks``, after the last norm of every residual block and before the shortcut;
+            ``stages``, after every stage; ``auto``, blocks where the backbone has residual blocks that take attention
+            and stages elsewhere; or the names of modules, separated by commas, after which it goes.
+    """
+
+    at: str = "auto"
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One contestant.
+    """One contestant. At most one of ``mask``, ``layer`` and ``network`` says what attention does.
 
     Attributes:
         name: What a user types after ``--arm``.
         summary: One line on what it is.
         settings: The class of its settings; their defaults are the arm's.
-        build: Makes the mask from the training images and the settings; ``None`` for no attention.
+        operator: What its matrix A is.
+        mask: Makes the mask in front of the network from the training images and the settings.
+        layer: Makes the attention for features of so many channels and such a height and width; it is put into the
+            backbone where the settings, a `LayerSettings`, say.
+        network: Makes another network of the backbone; also given one image ``1 x C x H x W`` to find sizes with.
+        backbone: The backbone that it comes with, whatever the comparison's is.
     """
 
     name: str
     summary: str
     settings: type[ArmSettings]
-    build: Callable[[Batches, Any], InputMask] | None
+    operator: Row
+    mask: Callable[[Batches, Any], InputMask] | None = None
+    layer: Callable[[int, tuple[int, int], Any], nn.Module] | None = None
+    network: Callable[[nn.Module, Tensor, Any], nn.Module] | None = None
+    backbone: str | None = None
 
     def configure(self, values: dict[str, Any]) -> ArmSettings:
         """Returns the settings with ``values`` in place of defaults.
@@ -52,5 +86,30 @@ class Arm:
         """
         return validated(self.settings, values, f"the settings of arm '{self.name}'")
 
+    def adapt(self, backbone: nn.Module, image: Tensor, settings: Any) -> nn.Module:
+        """Returns the backbone with the arm's attention inside; it may be changed in place.
+
+        Args:
+            backbone: With its pretrained weights, if any.
+            image: ``1 x C x H x W``, of the size to come.
+            settings: The arm's own.
+
+        Raises:
+            FoveolaError: If attention cannot go where the settings say, or the images are too small for it.
+        """
+        if self.layer is not None:
+            layer = self.layer
+            insert(backbone, lambda channels, size: layer(channels, size, settings), image, at=settings.at)
+        return backbone if self.network is None else self.network(backbone, image, settings)
+
 
 ARMS: Registry[Arm] = Registry("arm", "--arm")
+
+
+def register(arm: Arm) -> Arm:
+    """Makes an arm known by its name, and returns it.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+    return ARMS.add(arm.name, arm)

@@ -1,4 +1,4 @@
-"""Attention in front of any network that takes images."""
+"""Attention in front of a network, inside it, or both: one module that gives its maps when asked."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from foveola.attention.mask import FixedMask, InputMask
+from foveola.attention.mechanism import AttentionLayer
+from foveola.attention.recording import named_maps, recording
 
 
 class Attended(nn.Module):
-    """A network whose images pass through a mask first.
+    """A network whose images may pass through a mask first, and which may have attention inside.
 
     Args:
         network: Any module that takes images ``B x C x H x W``.
-        attention: The mask, replaced by its map when frozen; ``None`` for the network alone, so that code which trains
-            and applies networks with attention takes one without as well.
+        attention: The mask, replaced by its map when frozen; ``None`` for none.
     """
 
     def __init__(self, network: nn.Module, attention: InputMask | None) -> None:
@@ -25,36 +26,47 @@ class Attended(nn.Module):
         self.attention = attention
 
     def forward(self, images: Tensor, *, return_maps: bool = False) -> Any:
-        """Returns what the network makes of the masked images, and the maps that were used when asked for them.
+        """Returns what the network makes of the images, and the maps that were used when asked for them.
 
         Args:
             images: ``B x C x H x W``.
-            return_maps: Whether to return ``(output, {"input": map})``; the maps are empty without attention.
+            return_maps: Whether to return ``(output, maps)``. The maps are named after their places: ``input`` for
+                that of the mask, ``H x W`` or ``B x H x W``; the name of the block, stage or module for those inside,
+                ``B x h x w`` at the resolution there.
         """
+        if not return_maps:
+            return self.network(images if self.attention is None else self.attention(images))
         maps = {}
         if self.attention is not None:
-            maps["input"] = self.attention.weights()
-            images = self.attention.apply_to(images, maps["input"])
-        output = self.network(images)
-        return (output, maps) if return_maps else output
+            with recording() as emitted:
+                images = self.attention(images)
+            maps["input"] = emitted[0][1].received()
+        with recording() as emitted:
+            output = self.network(images)
+        return output, maps | named_maps(self.network, emitted)
 
     def penalty(self, maps: dict[str, Tensor]) -> Tensor:
         """Returns what these maps add to the loss."""
         return torch.zeros(()) if self.attention is None else self.attention.penalty(maps["input"])
 
     @property
-    def learns_attention(self) -> bool:
+    def learns_mask(self) -> bool:
         """Whether there is a mask that is not yet fixed."""
         return self.attention is not None and not isinstance(self.attention, FixedMask)
 
+    def attention_parameters(self) -> list[nn.Parameter]:
+        """Returns the parameters of attention, at the input or inside, each once."""
+        layers = [module for module in self.modules() if isinstance(module, AttentionLayer)]
+        return list(dict.fromkeys(parameter for layer in layers for parameter in layer.parameters()))
+
     def freeze(self) -> None:
-        """Fixes the map: from now on it costs one multiplication, and the state holds nothing else of the mask."""
+        """Fixes the map of the mask: it costs one multiplication now, and the state holds nothing else of the mask."""
         if self.attention is not None:
             self.attention = self.attention.frozen()
 
 
-def attach(network: nn.Module, attention: InputMask) -> Attended:
-    """Puts a mask in front of a network.
+def attach(network: nn.Module, attention: InputMask | None = None) -> Attended:
+    """Puts a mask in front of a network, or lets a network with attention inside give its maps.
 
     Example:
         >>> import torch

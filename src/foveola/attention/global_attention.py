@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from foveola.attention.arm import ARMS, Arm, ArmSettings
+from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels import PixelCNN, PixelRepresentation, pixel_representation
 from foveola.pixels.representation import Batches
@@ -96,7 +96,7 @@ class GlobalAttention(InputMask):
         return self.penalty_weight * weights.mean()
 
 
-class GlobalSettings(ArmSettings):
+class GlobalSettings(MaskSettings):
     """Settings of the arm ``global``; see `GlobalAttention.fit`."""
 
     representation: Kind = "auto"
@@ -122,4 +122,4 @@ def _build(images: Batches, settings: GlobalSettings) -> GlobalAttention:
     return GlobalAttention.fit(images, memory_mib=settings.pixel_memory, **options)
 
 
-ARMS.add("global", Arm("global", "global spatial attention: one map by a pixel CNN", GlobalSettings, _build))
+register(Arm("global", "global spatial attention: one map by a pixel CNN", GlobalSettings, "shared", _build))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from foveola.attention.arm import ARMS, Arm, ArmSettings
+from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels.representation import Batches, image_size
 
@@ -42,14 +42,14 @@ class L1Mask(InputMask):
         return self.penalty_weight * weights.abs().mean()
 
 
-class L1Settings(ArmSettings):
+class L1Settings(MaskSettings):
     """Settings of the arm ``l1``: trained to the end at the backbone's learning rate, as the paper did."""
 
     penalty: float = Field(1.0, ge=0)
     freezes: bool = False
 
 
-class FairL1Settings(ArmSettings):
+class FairL1Settings(MaskSettings):
     """Settings of the arm ``l1-fair``: a learning rate at which the weights can reach zero, no second decay."""
 
     penalty: float = Field(0.1, ge=0)
@@ -61,5 +61,5 @@ def _build(images: Batches, settings: L1Settings | FairL1Settings) -> L1Mask:
     return L1Mask(*image_size(images), penalty_weight=settings.penalty)
 
 
-ARMS.add("l1", Arm("l1", "one weight a pixel with an L1 penalty, as the paper trained it", L1Settings, _build))
-ARMS.add("l1-fair", Arm("l1-fair", "the same with a learning rate that lets it move", FairL1Settings, _build))
+register(Arm("l1", "one weight a pixel with an L1 penalty, as the paper trained it", L1Settings, "shared", _build))
+register(Arm("l1-fair", "the same with a learning rate that lets it move", FairL1Settings, "shared", _build))

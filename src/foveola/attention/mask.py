@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from jaxtyping import Float, Real
-from torch import Tensor, nn
+from torch import Tensor
 
+from foveola.attention.mechanism import Mechanism
+from foveola.attention.operators import Operator, Pointwise, Shared
 from foveola.errors import FoveolaError
 
 
-class InputMask(nn.Module, ABC):
+class InputMask(Mechanism):
     """A learned map ``H x W`` that multiplies every image, broadcast over its channels.
 
     In the language of operators on positions it is the shared diagonal: ``y_i = a_i x_i`` with the same a for every
@@ -32,22 +34,19 @@ class InputMask(nn.Module, ABC):
         """Returns the map as it is now, without gradients; random masks return their noise-free map."""
         return self.weights().detach().clone()
 
-    def apply_to(self, images: Real[Tensor, "b c h w"], weights: Tensor) -> Float[Tensor, "b c h w"]:
-        """Returns the images times the weights, in the images' own type where that is a floating-point one.
+    def operator(self, features: Real[Tensor, "b c h w"], *context: Any) -> Operator:
+        """Returns the weights of this step as a diagonal operator.
 
         Raises:
             FoveolaError: If the images are not of the size of the map.
         """
-        if images.shape[-2:] != weights.shape[-2:]:
+        weights = self.weights()
+        if features.shape[-2:] != weights.shape[-2:]:
             raise FoveolaError(
                 "images of the size of the map, " + " x ".join(map(str, weights.shape[-2:])),
-                " x ".join(map(str, images.shape[-2:])), "the images", "resize them as the training images were",
+                " x ".join(map(str, features.shape[-2:])), "the images", "resize them as the training images were",
             )  # fmt: skip
-        return images * (weights.to(images.dtype) if images.is_floating_point() else weights)
-
-    def forward(self, images: Real[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Returns the images times the map."""
-        return self.apply_to(images, self.weights())
+        return Shared(weights) if weights.ndim == 2 else Pointwise(weights)
 
     def facts(self) -> dict[str, Any]:
         """Returns what is worth writing down of how the map came about, as JSON values."""

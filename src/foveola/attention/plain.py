@@ -1,5 +1,5 @@
 """The plain arm: no attention at all."""
 
-from foveola.attention.arm import ARMS, Arm, ArmSettings
+from foveola.attention.arm import Arm, ArmSettings, register
 
-ARMS.add("plain", Arm("plain", "the backbone alone", ArmSettings, build=None))
+register(Arm("plain", "the backbone alone", ArmSettings, "none"))

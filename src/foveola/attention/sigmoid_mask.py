@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foveola.attention.arm import ARMS, Arm, ArmSettings
+from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels.representation import Batches, image_size
 
@@ -51,7 +51,7 @@ class SigmoidMask(InputMask):
         return self.penalty_weight * weights.mean()
 
 
-class FreeMaskSettings(ArmSettings):
+class FreeMaskSettings(MaskSettings):
     """Settings of the arm ``free-mask``."""
 
     penalty: float = Field(0.01, ge=0)
@@ -70,5 +70,5 @@ def _build(images: Batches, settings: FreeMaskSettings) -> SigmoidMask:
     return SigmoidMask(*image_size(images), grid=grid, penalty_weight=settings.penalty)
 
 
-ARMS.add("free-mask", Arm("free-mask", "a free sigmoid weight a pixel", FreeMaskSettings, _build))
-ARMS.add("coarse-mask", Arm("coarse-mask", "a grid of sigmoid weights, enlarged", CoarseMaskSettings, _build))
+register(Arm("free-mask", "a free sigmoid weight a pixel", FreeMaskSettings, "shared", _build))
+register(Arm("coarse-mask", "a grid of sigmoid weights, enlarged", CoarseMaskSettings, "shared", _build))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from foveola.attention.arm import ARMS, Arm, ArmSettings
+from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels.representation import Batches, image_size
 
@@ -57,7 +57,7 @@ class StochasticGates(InputMask):
         return self.penalty_weight * open_probability.mean()
 
 
-class StochasticGatesSettings(ArmSettings):
+class StochasticGatesSettings(MaskSettings):
     """Settings of the arm ``stochastic-gates``."""
 
     penalty: float = Field(0.1, ge=0)
@@ -70,6 +70,4 @@ def _build(images: Batches, settings: StochasticGatesSettings) -> StochasticGate
     return StochasticGates(*image_size(images), penalty_weight=settings.penalty, sigma=settings.sigma)
 
 
-ARMS.add(
-    "stochastic-gates", Arm("stochastic-gates", "noisy gates, as few open as needed", StochasticGatesSettings, _build)
-)
+register(Arm("stochastic-gates", "noisy gates, as few open as needed", StochasticGatesSettings, "shared", _build))

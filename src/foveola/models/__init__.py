@@ -1,20 +1,25 @@
 """Image CNNs by name, their weights and their stems, and fitted models on disk."""
 
+from foveola.models.arm_network import arm_backbone, arm_network
 from foveola.models.backbones import (
     BackboneSettings,
-    ImageShape,
     backbone_design,
     backbone_names,
     build_backbone,
     pretrained_statistics,
 )
+from foveola.models.design import OWN_BACKBONES, Design, ImageShape
 from foveola.models.fitted import FittedModel, ModelDescription
 
 __all__ = [
+    "OWN_BACKBONES",
     "BackboneSettings",
+    "Design",
     "FittedModel",
     "ImageShape",
     "ModelDescription",
+    "arm_backbone",
+    "arm_network",
     "backbone_design",
     "backbone_names",
     "build_backbone",

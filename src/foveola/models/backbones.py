@@ -11,18 +11,15 @@ from typing import Any, Literal
 import timm
 import torch
 import torchvision
-from pydantic import Field
 from torch import nn
 
 from foveola.errors import FoveolaError, unknown_name
-from foveola.models.small_cnn import small_cnn
+from foveola.models import small_cnn  # noqa: F401  registers itself
+from foveola.models.design import OWN_BACKBONES, Design, ImageShape
 from foveola.models.stem import SMALL, shrink_less
 from foveola.models.strided import StridedConvolution
 from foveola.models.weights import download, load_weights, read_weights
 from foveola.settings import Settings
-
-Design = tuple[nn.Module, tuple[str, ...], tuple[str, ...]]
-"""An untrained network, the names of the modules that classify, and those of its first convolutions."""
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -46,28 +43,14 @@ class BackboneSettings(Settings):
     @property
     def starts_trained(self) -> bool:
         """Whether the network starts from weights that were trained before."""
-        return self.weights is not None or (self.pretrained and self.name != "small-cnn")
-
-
-class ImageShape(Settings):
-    """What a network is to take and to tell apart.
-
-    Attributes:
-        channels: 1 or 3.
-        size: Side in pixels.
-        classes: Number of logits.
-    """
-
-    channels: int = Field(ge=1)
-    size: int = Field(ge=1)
-    classes: int = Field(ge=2)
+        return self.weights is not None or (self.pretrained and self.name not in OWN_BACKBONES)
 
 
 @cache
 def backbone_names() -> tuple[str, ...]:
-    """Returns the names of all backbones: ``small-cnn``, timm's, and those that only torchvision has."""
+    """Returns the names of all backbones: our own, timm's, and those that only torchvision has."""
     own = torchvision.models.list_models(module=torchvision.models)
-    return ("small-cnn", *timm.list_models(), *(name for name in own if not timm.is_model(name)))
+    return (*OWN_BACKBONES, *timm.list_models(), *(name for name in own if not timm.is_model(name)))
 
 
 def pretrained_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -100,7 +83,7 @@ def build_backbone(settings: BackboneSettings, shape: ImageShape) -> nn.Module:
         torch.Size([2, 3])
     """
     network, head, first = _design(settings, shape)
-    _try_out(network, settings.name, shape)
+    try_out(network, settings.name, shape)
     if settings.starts_trained:
         state = _library_state(settings.name) if settings.weights is None else read_weights(settings.weights)
         if settings.name == "googlenet":
@@ -116,7 +99,7 @@ def backbone_design(settings: BackboneSettings, shape: ImageShape) -> nn.Module:
     Raises:
         FoveolaError: For an unknown name.
     """
-    return _design(settings, shape)[0]
+    return _design(settings, shape).network
 
 
 def _design(settings: BackboneSettings, shape: ImageShape) -> Design:
@@ -124,22 +107,21 @@ def _design(settings: BackboneSettings, shape: ImageShape) -> Design:
     name = settings.name
     if name not in backbone_names():
         raise unknown_name("backbone", name, backbone_names(), "--backbone")
-    if name == "small-cnn":
-        small = small_cnn(shape.channels, shape.classes)
-        return small, (str(len(small) - 1),), ("0",)
+    if name in OWN_BACKBONES:
+        return OWN_BACKBONES[name](shape)
     network, head, first = (_from_timm if timm.is_model(name) else _from_torchvision)(name, shape)
     if settings.stem == "small" or (settings.stem == "auto" and shape.size <= SMALL):
         shrink_less(network, first, shape.size, keep_kernel=settings.starts_trained)
     for layer in first:
         if StridedConvolution.suits(convolution := network.get_submodule(layer)):
             network.set_submodule(layer, StridedConvolution.like(convolution))
-    return network, head, first
+    return Design(network, head, first)
 
 
 def _from_timm(name: str, shape: ImageShape) -> Design:
     network = timm.create_model(name, pretrained=False, num_classes=shape.classes, in_chans=shape.channels)
     configuration: dict[str, Any] = vars(network)["pretrained_cfg"]
-    return network, _names(configuration["classifier"]), _names(configuration["first_conv"])
+    return Design(network, _names(configuration["classifier"]), _names(configuration["first_conv"]))
 
 
 def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -156,7 +138,7 @@ def _from_torchvision(name: str, shape: ImageShape) -> Design:
         old = network.get_submodule(first)
         assert isinstance(old, nn.Conv2d)
         network.set_submodule(first, _for_grey(old))
-    return network, (head,), (first,)
+    return Design(network, (head,), (first,))
 
 
 def _for_grey(convolution: nn.Conv2d) -> nn.Conv2d:
@@ -200,7 +182,7 @@ def _undo_input_transform(state: dict[str, torch.Tensor]) -> dict[str, torch.Ten
     return {name: folded.get(name, value) for name, value in state.items() if not name.startswith("aux")}
 
 
-def _try_out(network: nn.Module, name: str, shape: ImageShape) -> None:
+def try_out(network: nn.Module, name: str, shape: ImageShape) -> None:
     """Lets one blank image through, so that what a network cannot take is known before anything is trained."""
     training = network.training
     try:

@@ -17,11 +17,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from foveola import atomic
-from foveola.attention import Attended, FixedMask
+from foveola.attention import ARMS, Attended, FixedMask
 from foveola.data.cohort import Cohort
 from foveola.data.preprocessing import Preprocessing, Scaling
 from foveola.errors import FoveolaError
-from foveola.models.backbones import BackboneSettings, ImageShape, backbone_design
+from foveola.models.arm_network import arm_network
+from foveola.models.backbones import BackboneSettings
+from foveola.models.design import ImageShape
 from foveola.settings import Settings, validated
 
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
@@ -42,6 +44,7 @@ class ModelDescription(Settings):
         backbone: How the network is built.
         preprocessing: What is done to an image before it is stored.
         scaling: From stored pixels to what the network sees.
+        arm_settings: The arm's own settings.
         attention: What the attention says of itself, such as the energy that a compressed representation keeps.
         label: The column that gave the labels; ``None`` for the source's own.
         bins: The thresholds that cut them into classes.
@@ -57,6 +60,7 @@ class ModelDescription(Settings):
     backbone: BackboneSettings
     preprocessing: Preprocessing
     scaling: Scaling
+    arm_settings: dict[str, Any]
     attention: dict[str, Any]
     label: str | None = None
     bins: tuple[float, ...] = ()
@@ -118,7 +122,9 @@ class FittedModel:
         description = validated(ModelDescription, values, str(folder / DESCRIPTION))
         fixed = state.get("attention.values")
         attention = None if fixed is None else FixedMask(torch.zeros_like(fixed))
-        network = Attended(backbone_design(description.backbone, description.shape), attention)
+        arm = ARMS[description.arm]
+        settings = arm.configure(description.arm_settings)
+        network = Attended(arm_network(arm, settings, description.backbone, description.shape, load=False), attention)
         own = network.state_dict()  # with the version numbers that some networks look for, which a file does not keep
         if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in state.items()}:
             raise FoveolaError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from foveola.models.design import OWN_BACKBONES, Design, ImageShape
+
 
 def small_cnn(channels: int, classes: int, width: int = 16) -> nn.Sequential:
     """Returns three blocks of convolution, batch norm, ReLU and max-pooling, an average and a linear layer.
@@ -28,3 +30,11 @@ def small_cnn(channels: int, classes: int, width: int = 16) -> nn.Sequential:
         ]
         channels = width << block
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+def _design(shape: ImageShape) -> Design:
+    network = small_cnn(shape.channels, shape.classes)
+    return Design(network, (str(len(network) - 1),), ("0",))
+
+
+OWN_BACKBONES.add("small-cnn", _design)

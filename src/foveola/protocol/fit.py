@@ -15,7 +15,7 @@ from foveola.attention import ARMS, Attended
 from foveola.data.cohort import Cohort
 from foveola.data.preprocessing import IMAGENET, Preprocessing, Scaling, training_scaling
 from foveola.errors import FoveolaError
-from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, build_backbone
+from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
 from foveola.models.backbones import pretrained_statistics
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.plan import PlannedFit, rows_of
@@ -51,10 +51,11 @@ class FitData:
 
 
 def check_fit(configuration: RunConfiguration, data: FitData) -> None:
-    """Looks for the device and builds the backbone once, before anything is written.
+    """Looks for the device and builds the network of every arm once, before anything is written.
 
     Raises:
-        FoveolaError: For a device that is not there, or a backbone, weights or an image size that cannot be used.
+        FoveolaError: For a device that is not there, or a backbone, weights, an image size or settings of an arm that
+            cannot be used.
     """
     device = configuration.training.device
     if (device == "cuda" and not torch.cuda.is_available()) or (
@@ -62,7 +63,9 @@ def check_fit(configuration: RunConfiguration, data: FitData) -> None:
     ):
         raise FoveolaError("a device that this machine has", f"'{device}'", "--device", "give --device auto or cpu")
     with torch.random.fork_rng():
-        build_backbone(configuration.backbone, data.shape)
+        for name, values in configuration.arms.items():
+            arm = ARMS[name]
+            arm_network(arm, arm.configure(values), configuration.backbone, data.shape)
 
 
 def run_fit(
@@ -85,15 +88,15 @@ def run_fit(
     """
     started = time.perf_counter()
     training, labels = data.rows("train", planned.fold), data.cohort.table["label"].to_numpy()
-    scaling = choose_scaling(configuration.preprocessing, configuration.backbone, data.pixels, training)
     arm = ARMS[planned.arm]
-    settings = arm.configure(configuration.arms[planned.arm])
+    settings, own_backbone = arm.configure(configuration.arms[planned.arm]), arm_backbone(arm, configuration.backbone)
+    scaling = choose_scaling(configuration.preprocessing, own_backbone, data.pixels, training)
     with torch.random.fork_rng():
         torch.manual_seed(planned.seed)
-        backbone = build_backbone(configuration.backbone, data.shape)
+        network = arm_network(arm, settings, configuration.backbone, data.shape)
         torch.manual_seed(planned.seed)
         batches = NormalisedBatches(data.pixels, training, scaling)
-        model = Attended(backbone, arm.build(batches, settings) if arm.build else None)
+        model = Attended(network, arm.mask(batches, settings) if arm.mask else None)
         facts = model.attention.facts() if model.attention else {}
         if model.attention:
             atomic.write_array(folder / "map-before.npy", model.attention.map().numpy())
@@ -108,12 +111,13 @@ def run_fit(
             folder=folder,
             progress=progress,
         )
-    weights = configuration.backbone.weights
-    backbone_settings = configuration.backbone.model_copy(update={"weights": weights and Path(weights.name)})
+    weights = own_backbone.weights
+    backbone_settings = own_backbone.model_copy(update={"weights": weights and Path(weights.name)})
     description = ModelDescription(
         arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
         classes=data.cohort.classes, channels=data.shape.channels, backbone=backbone_settings,
-        preprocessing=configuration.preprocessing, scaling=scaling, attention=facts,
+        preprocessing=configuration.preprocessing, scaling=scaling,
+        arm_settings=settings.model_dump(mode="json"), attention=facts,
         label=configuration.label, bins=configuration.bins,
     )  # fmt: skip
     _finish(FittedModel(model, description), data, folder, started)

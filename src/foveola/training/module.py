@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from foveola.attention import ArmSettings, Attended
+from foveola.attention import ArmSettings, Attended, MaskSettings
 from foveola.data.preprocessing import Scaling
 from foveola.training.batches import Batch
 from foveola.training.phases import phase_at, phases
@@ -22,8 +22,8 @@ class AttentionTraining(LightningModule):
     """Trains an image CNN and the attention in front of it.
 
     The loss of a step is the mean cross entropy plus the attention's penalty (Xu et al. 2020, eq. 1). Adam has one
-    group of parameters for the network and one for the attention, which leaves the optimiser when its map is fixed;
-    the state of the network's group goes on.
+    group of parameters for the network and one for attention. A mask's leaves the optimiser when its map is fixed; the
+    state of the network's group goes on.
 
     Args:
         model: The network with its attention.
@@ -38,7 +38,8 @@ class AttentionTraining(LightningModule):
     ) -> None:
         super().__init__()
         self.model, self.scaling, self.settings, self.arm, self.seed = model, scaling, settings, arm, seed
-        self.phases = phases(settings.epochs, settings.cutoff_epoch if arm.freezes else settings.epochs)
+        freezes = isinstance(arm, MaskSettings) and arm.freezes
+        self.phases = phases(settings.epochs, settings.cutoff_epoch if freezes else settings.epochs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns logits and maps for stored pixels."""
@@ -73,7 +74,7 @@ class AttentionTraining(LightningModule):
         """Enters the phase of this epoch."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
-        if self.model.learns_attention and not phase_at(self.current_epoch, self.phases).learns_map:
+        if self.model.learns_mask and not phase_at(self.current_epoch, self.phases).learns_map:
             self.model.freeze()
             for parameter in optimizer.param_groups.pop(1)["params"]:
                 optimizer.state.pop(parameter, None)
@@ -84,15 +85,16 @@ class AttentionTraining(LightningModule):
             group["lr"] = share * group["initial_lr"]
 
     def configure_optimizers(self) -> Optimizer:
-        """Returns Adam with a group for the network and, while it learns, one for the attention."""
+        """Returns Adam with a group for the network and one for attention that learns."""
         settings, arm = self.settings, self.arm
-        groups: list[dict[str, Any]] = [
-            {"params": list(self.model.network.parameters()), "lr": settings.lr, "weight_decay": settings.weight_decay}
-        ]
-        if self.model.attention is not None and self.model.learns_attention:
+        attention = self.model.attention_parameters()
+        known = set(attention)
+        network = [parameter for parameter in self.model.network.parameters() if parameter not in known]
+        groups: list[dict[str, Any]] = [{"params": network, "lr": settings.lr, "weight_decay": settings.weight_decay}]
+        if attention:
             lr = settings.lr if arm.lr is None else arm.lr
             decay = settings.weight_decay if arm.weight_decay is None else arm.weight_decay
-            groups.append({"params": list(self.model.attention.parameters()), "lr": lr, "weight_decay": decay})
+            groups.append({"params": attention, "lr": lr, "weight_decay": decay})
         for group in groups:
             group["initial_lr"] = group["lr"]
         return Adam(groups)

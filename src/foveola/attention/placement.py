@@ -1,0 +1,177 @@
+"""Where attention goes inside a backbone: into its residual blocks, or behind its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from timm.models.resnet import BasicBlock, Bottleneck
+from torch import Tensor, nn
+
+from foveola.errors import FoveolaError, unknown_name
+
+Size = tuple[int, int]
+BLOCKS = (BasicBlock, Bottleneck)
+"""Residual blocks that apply their module ``se`` after the last norm and before the shortcut is added."""
+
+
+class Followed(nn.Module):
+    """A stage of a backbone with attention behind it.
+
+    Example:
+        >>> Followed(nn.Conv2d(3, 8, 3), nn.Identity())(torch.rand(2, 3, 12, 10)).shape
+        torch.Size([2, 8, 10, 8])
+    """
+
+    def __init__(self, stage: nn.Module, attention: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+        self.attention = attention
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Returns what attention makes of the stage's features."""
+        attended: Tensor = self.attention(self.stage(features))
+        return attended
+
+
+def insert(
+    backbone: nn.Module, layer: Callable[[int, Size], nn.Module], image: Tensor, *, at: str = "auto"
+) -> list[str]:
+    """Puts a layer into a backbone, in place, at every place that is asked for.
+
+    Args:
+        backbone: An image CNN.
+        layer: Makes the layer for features of so many channels and such a height and width.
+        image: ``1 x C x H x W``, of the size to come; the sizes of the features are found with it.
+        at: ``blocks``, ``stages``, ``auto`` or names of modules, separated by commas; see `LayerSettings`.
+
+    Returns:
+        The names of the blocks or stages that have the layer now.
+
+    Raises:
+        FoveolaError: If there is no such place, or the features there are no ``B x C x H x W``.
+
+    Example:
+        >>> import timm
+        >>> network = timm.create_model("resnet18", num_classes=3)
+        >>> insert(network, lambda channels, size: nn.BatchNorm2d(channels), torch.rand(1, 3, 64, 48), at="stages")
+        ['layer1', 'layer2', 'layer3', 'layer4']
+    """
+    places = places_in(backbone, at)
+    in_block = at == "blocks" or (at == "auto" and bool(residual_blocks(backbone)))
+    watched = [_last_norm(backbone.get_submodule(place)) if in_block else place for place in places]
+    names = [f"{place}.{inner}" if in_block else inner for place, inner in zip(places, watched, strict=True)]
+    shapes = shapes_of(backbone, names, image)
+    for place, name in zip(places, names, strict=True):
+        channels, height, width = shapes[name]
+        made, host = layer(channels, (height, width)), backbone.get_submodule(place)
+        if not in_block:
+            backbone.set_submodule(place, Followed(host, made))
+        elif (own := getattr(host, "se", None)) is None:
+            host.se = made
+        else:
+            raise FoveolaError(
+                "residual blocks without attention of their own", f"{type(own).__name__} in '{place}'", "--backbone",
+                "choose another backbone, or set the arm's `at` to stages",
+            )  # fmt: skip
+    return places
+
+
+def places_in(backbone: nn.Module, at: str) -> list[str]:
+    """Returns the names of the blocks or stages that ``at`` stands for.
+
+    Raises:
+        FoveolaError: If the backbone has none, or a name is not that of one of its modules.
+    """
+    blocks, stages = residual_blocks(backbone), stages_of(backbone)
+    if at == "auto":
+        at = "blocks" if blocks else "stages"
+    if at in ("blocks", "stages"):
+        found = blocks if at == "blocks" else stages
+        if not found:
+            kind = "residual blocks that take attention" if at == "blocks" else "stages that are known"
+            raise FoveolaError(
+                f"a backbone with {kind}", f"a {type(backbone).__name__} without", "the arm's setting `at`",
+                "name the modules to put attention behind, separated by commas",
+            )  # fmt: skip
+        return found
+    known = [name for name, _ in backbone.named_modules() if name]
+    names = [name.strip() for name in at.split(",")]
+    for name in names:
+        if name not in known:
+            raise unknown_name("stage", name, stages or known, "the arm's setting `at`")
+    return names
+
+
+def residual_blocks(backbone: nn.Module) -> list[str]:
+    """Returns the names of the residual blocks that take attention before the shortcut is added."""
+    return [name for name, module in backbone.named_modules() if isinstance(module, BLOCKS)]
+
+
+def stages_of(backbone: nn.Module) -> list[str]:
+    """Returns the names of the stages of a backbone, without its stem, in the order of use.
+
+    timm says what they are; for another network they are its child modules that have convolutions.
+    """
+    information: Any = getattr(backbone, "feature_info", None)
+    known = [entry["module"] for entry in information or [] if isinstance(entry, dict) and entry.get("module")]
+    modules = dict(backbone.named_modules())
+    known = [name for name in known if name in modules]
+    stages = [name for name in known if any(isinstance(module, nn.Conv2d) for module in modules[name].children())
+              or len(list(modules[name].modules())) > 2]  # fmt: skip
+    if stages:
+        return stages
+    return [
+        name for name, child in backbone.named_children()
+        if any(isinstance(module, nn.Conv2d) for module in child.modules())
+    ]  # fmt: skip
+
+
+def _last_norm(block: nn.Module) -> str:
+    return "bn3" if hasattr(block, "bn3") else "bn2"
+
+
+def shapes_of(backbone: nn.Module, names: Sequence[str], image: Tensor) -> dict[str, tuple[int, int, int]]:
+    """Returns channels, height and width of what some modules put out for an image.
+
+    Raises:
+        FoveolaError: If one puts out something else, or is not used.
+    """
+    with _outputs(backbone, names) as outputs, _evaluating(backbone), torch.no_grad():
+        backbone(image)
+    for name in names:
+        features = outputs.get(name)
+        if not isinstance(features, Tensor) or features.ndim != 4:
+            got = "nothing" if features is None else f"an output of shape {tuple(getattr(features, 'shape', ()))}"
+            raise FoveolaError(
+                "features B x C x H x W", got, f"the module '{name}' of the backbone", "name another module"
+            )
+    return {name: tuple(outputs[name].shape[1:]) for name in names}
+
+
+@contextmanager
+def _outputs(backbone: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Keeps what modules put out while the block runs."""
+    kept: dict[str, Any] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda module, inputs, output: kept.__setitem__(name, output)
+
+    handles = [backbone.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,49 @@
+"""The network of an arm: a backbone with what the arm puts into it or makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from foveola.attention import Arm
+from foveola.models.backbones import BackboneSettings, backbone_design, build_backbone, try_out
+from foveola.models.design import ImageShape
+
+
+def arm_backbone(arm: Arm, backbone: BackboneSettings) -> BackboneSettings:
+    """Returns the settings of the backbone that an arm has: the comparison's, unless it comes with its own."""
+    return backbone if arm.backbone is None else BackboneSettings(name=arm.backbone, pretrained=False)
+
+
+def arm_network(
+    arm: Arm, settings: Any, backbone: BackboneSettings, shape: ImageShape, *, load: bool = True
+) -> nn.Module:
+    """Builds the network of an arm, without the mask in front of it.
+
+    Args:
+        arm: The arm.
+        settings: The arm's own.
+        backbone: The comparison's backbone.
+        shape: What the network is to take and to tell apart.
+        load: Whether to load the backbone's pretrained weights, if it has some.
+
+    Raises:
+        FoveolaError: For what cannot be built for such images.
+
+    Example:
+        >>> from foveola.attention import ARMS
+        >>> arm, shape = ARMS["plain"], ImageShape(channels=1, size=32, classes=3)
+        >>> network = arm_network(arm, arm.configure({}), BackboneSettings(name="small-cnn"), shape)
+        >>> network(torch.rand(2, 1, 32, 32)).shape
+        torch.Size([2, 3])
+    """
+    chosen = arm_backbone(arm, backbone)
+    network = (build_backbone if load else backbone_design)(chosen, shape)
+    if arm.layer is None and arm.network is None:
+        return network
+    image = torch.zeros(1, shape.channels, shape.size, shape.size)
+    network = arm.adapt(network, image, settings)
+    try_out(network, f"{arm.name} with {chosen.name}", shape)
+    return network
