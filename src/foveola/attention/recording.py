@@ -1,8 +1,8 @@
 """Recording which operators a model uses, without leaving anything on its modules.
 
 A mechanism says which operator it is about to apply by `emit`; whoever asked by `recording` gets it, and otherwise it
-is forgotten. Nothing is stored on a module, so that models stay picklable and free of tensors that nobody asked for, and
-the whole is ordinary Python that ``torch.compile`` and ``torch.export`` trace through.
+is forgotten. Nothing is stored on a module, so that models stay picklable and free of tensors that nobody asked for,
+and the whole is ordinary Python that ``torch.compile`` and ``torch.export`` trace through.
 """
 
 from __future__ import annotations
