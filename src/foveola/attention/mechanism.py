@@ -23,6 +23,9 @@ class Mechanism(AttentionLayer, ABC):
 
     The operator that `forward` applies is the one that is emitted, so the map that is shown is the map that was used.
 
+    Attributes:
+        place: Where the features come from, for a mechanism that stands elsewhere in the model; what its map is called.
+
     Example:
         >>> import torch
         >>> from foveola.attention import Pointwise
@@ -32,6 +35,8 @@ class Mechanism(AttentionLayer, ABC):
         >>> ContrastGate()(torch.rand(2, 8, 12, 10)).shape
         torch.Size([2, 8, 12, 10])
     """
+
+    place: str | None = None
 
     @abstractmethod
     def operator(self, features: Tensor, *context: Any) -> Operator:

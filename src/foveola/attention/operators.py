@@ -13,6 +13,7 @@ if nothing is preferred.
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ class Shared(Operator):
 
     def apply(self, values: Real[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Returns the values times the weights, in the values' own type where that is a floating-point one."""
-        return values * (self.weights.to(values.dtype) if values.is_floating_point() else self.weights)
+        return values * _in_type_of(values, self.weights)
 
     def dense(self) -> Float[Tensor, "1 1 n n"]:
         """Returns the diagonal matrix."""
@@ -85,11 +86,11 @@ class Pointwise(Operator):
 
     def apply(self, values: Real[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Returns the values times the weights, in the values' own type where that is a floating-point one."""
-        weights = self.weights.to(values.dtype) if values.is_floating_point() else self.weights
+        weights = _in_type_of(values, self.weights)
         groups, channels = weights.shape[1], values.shape[1]
         if groups in (1, channels):
             return values * weights
-        grouped = values.reshape(len(values), groups, -1, *values.shape[2:])
+        grouped = values.reshape(values.shape[0], groups, -1, *values.shape[2:])
         return (grouped * weights[:, :, None]).flatten(1, 2)
 
     def dense(self) -> Float[Tensor, "b g n n"]:
@@ -119,9 +120,8 @@ class Pooling(Operator):
 
     def apply(self, values: Real[Tensor, "b c h w"]) -> Float[Tensor, "b c 1 1"]:
         """Returns the weighted sum of each channel."""
-        groups, channels = self.weights.shape[1], values.shape[1]
-        rows = self.weights.flatten(2).to(values.dtype)
-        columns = values.reshape(len(values), groups, channels // groups, -1)
+        rows = _in_type_of(values, self.weights).flatten(2)
+        columns = values.to(rows.dtype).reshape(values.shape[0], rows.shape[1], -1, rows.shape[2])
         return torch.einsum("bgn,bgcn->bgc", rows, columns).flatten(1)[:, :, None, None]
 
     def dense(self) -> Float[Tensor, "b g 1 n"]:
@@ -138,7 +138,7 @@ class SelfAttention(Operator):
     """Every row a softmax: ``A_ij = softmax_j(scale q_i . k_j)``.
 
     Applied through ``scaled_dot_product_attention`` in memory that grows with the number of positions and not with its
-    square; so are the column sums, a chunk of rows at a time.
+    square, in the backward pass too. So are the column sums, a chunk of rows at a time; they carry no gradient.
 
     Attributes:
         queries: ``B x heads x D x H x W``, at the positions that receive.
@@ -158,11 +158,14 @@ class SelfAttention(Operator):
 
     def apply(self, values: Real[Tensor, "b c i j"]) -> Float[Tensor, "b c h w"]:
         """Returns the mean of the values at the keys' positions, weighted by each query's row."""
-        queries, keys = _tokens(self.queries), _tokens(self.keys)
-        batch, heads, *_, height, width = self.queries.shape
-        grouped = values.reshape(batch, heads, -1, keys.shape[2]).transpose(2, 3).to(queries.dtype)
-        attended = functional.scaled_dot_product_attention(queries, keys, grouped, scale=self.scale)
-        return attended.transpose(2, 3).reshape(batch, -1, height, width)
+        batch, heads, _, height, width = self.queries.shape
+        grouped = values.reshape(batch, heads, -1, *values.shape[2:]).to(self.queries.dtype)
+        features = [_tokens(features) for features in (self.queries, self.keys, grouped)]
+        depth = max(each.shape[3] for each in features)
+        # fused kernels want one depth for all, which zeros give without changing a score, and rows in one piece
+        queries, keys, rows = (functional.pad(each, (0, depth - each.shape[3])).contiguous() for each in features)
+        attended = functional.scaled_dot_product_attention(queries, keys, rows, scale=self.scale)
+        return attended[..., : grouped.shape[2]].transpose(2, 3).reshape(batch, -1, height, width)
 
     def dense(self) -> Float[Tensor, "b heads rows columns"]:
         """Returns the softmax of all scores."""
@@ -170,14 +173,15 @@ class SelfAttention(Operator):
 
     def received(self) -> Float[Tensor, "b i j"]:
         """Returns the column sums, averaged over heads, at the keys' positions."""
-        queries = _tokens(self.queries)
-        starts = range(0, queries.shape[2], CHUNK)
-        sums = torch.stack([self._rows(queries[:, :, start : start + CHUNK]).sum(2) for start in starts]).sum(0)
+        alone = SelfAttention(self.queries.detach(), self.keys.detach(), self.scale)
+        chunks = torch.split(_tokens(alone.queries), CHUNK, dim=2)
+        sums = functools.reduce(torch.add, [alone._rows(queries).sum(2) for queries in chunks])
         return sums.mean(1).reshape(-1, *self.keys.shape[-2:])
 
     def _rows(self, queries: Float[Tensor, "b heads rows d"]) -> Float[Tensor, "b heads rows columns"]:
+        """Returns rows of A, at least in single precision: a sum over many rows needs it."""
         scores: Tensor = self.scale * queries @ self.keys.flatten(3)
-        return scores.softmax(dim=-1)
+        return scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,7 @@ class Sum(Operator):
         terms: Pairs of a coefficient, a number or a tensor of one, and an operator.
 
     Example:
+        >>> from foveola.attention import Shared, Sum
         >>> gate = Shared(torch.full((12, 10), 0.5))
         >>> Sum(((2.0, gate), (torch.tensor(1.0), gate))).apply(torch.ones(2, 3, 12, 10)).unique().tolist()
         [1.5]
@@ -200,8 +205,10 @@ class Sum(Operator):
         return self._total([operator.apply(values) for _, operator in self.terms])
 
     def dense(self) -> Float[Tensor, "b heads rows columns"]:
-        """Returns the weighted sum of the matrices."""
-        return self._total([operator.dense() for _, operator in self.terms])
+        """Returns the weighted sum of the matrices, with as many heads as all of them have in common."""
+        matrices = [operator.dense() for _, operator in self.terms]
+        heads = math.lcm(*(matrix.shape[1] for matrix in matrices))
+        return self._total([matrix.repeat_interleave(heads // matrix.shape[1], dim=1) for matrix in matrices])
 
     def received(self) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the weighted sum of the column sums."""
@@ -215,3 +222,8 @@ class Sum(Operator):
 def _tokens(features: Float[Tensor, "b heads d h w"]) -> Float[Tensor, "b heads n d"]:
     """Returns the features as one row a position."""
     return features.flatten(3).transpose(2, 3)
+
+
+def _in_type_of(values: Real[Tensor, "b c h w"], weights: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Returns the weights in the type of the values, in their own where values are whole numbers."""
+    return weights.to(values.dtype) if values.is_floating_point() else weights

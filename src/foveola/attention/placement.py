@@ -64,7 +64,8 @@ def insert(
     watched = [_last_norm(backbone.get_submodule(place)) if in_block else place for place in places]
     names = [f"{place}.{inner}" if in_block else inner for place, inner in zip(places, watched, strict=True)]
     shapes = shapes_of(backbone, names, image)
-    for place, name in zip(places, names, strict=True):
+    inner_first = sorted(zip(places, names, strict=True), key=lambda pair: -pair[0].count("."))
+    for place, name in inner_first:  # as a module that is followed has another path to what is in it
         channels, height, width = shapes[name]
         made, host = layer(channels, (height, width)), backbone.get_submodule(place)
         if not in_block:
@@ -98,7 +99,7 @@ def places_in(backbone: nn.Module, at: str) -> list[str]:
             )  # fmt: skip
         return found
     known = [name for name, _ in backbone.named_modules() if name]
-    names = [name.strip() for name in at.split(",")]
+    names = list(dict.fromkeys(name.strip() for name in at.split(",")))
     for name in names:
         if name not in known:
             raise unknown_name("stage", name, stages or known, "the arm's setting `at`")
@@ -118,15 +119,18 @@ def stages_of(backbone: nn.Module) -> list[str]:
     information: Any = getattr(backbone, "feature_info", None)
     known = [entry["module"] for entry in information or [] if isinstance(entry, dict) and entry.get("module")]
     modules = dict(backbone.named_modules())
-    known = [name for name in known if name in modules]
-    stages = [name for name in known if any(isinstance(module, nn.Conv2d) for module in modules[name].children())
-              or len(list(modules[name].modules())) > 2]  # fmt: skip
+    stages = [name for name in known if name in modules and _has_layers(modules[name])]
     if stages:
         return stages
     return [
         name for name, child in backbone.named_children()
         if any(isinstance(module, nn.Conv2d) for module in child.modules())
     ]  # fmt: skip
+
+
+def _has_layers(module: nn.Module) -> bool:
+    """Says whether a module is more than the norm or the activation that a stem ends in."""
+    return any(isinstance(child, nn.Conv2d) or list(child.children()) for child in module.children())
 
 
 def _last_norm(block: nn.Module) -> str:
@@ -139,8 +143,7 @@ def shapes_of(backbone: nn.Module, names: Sequence[str], image: Tensor) -> dict[
     Raises:
         FoveolaError: If one puts out something else, or is not used.
     """
-    with _outputs(backbone, names) as outputs, _evaluating(backbone), torch.no_grad():
-        backbone(image)
+    outputs = outputs_of(backbone, names, image)
     for name in names:
         features = outputs.get(name)
         if not isinstance(features, Tensor) or features.ndim != 4:
@@ -149,6 +152,13 @@ def shapes_of(backbone: nn.Module, names: Sequence[str], image: Tensor) -> dict[
                 "features B x C x H x W", got, f"the module '{name}' of the backbone", "name another module"
             )
     return {name: tuple(outputs[name].shape[1:]) for name in names}
+
+
+def outputs_of(backbone: nn.Module, names: Sequence[str], image: Tensor) -> dict[str, Any]:
+    """Returns what some modules put out for an image, in the order of use; those that are not used are missing."""
+    with _outputs(backbone, names) as outputs, _evaluating(backbone), torch.no_grad():
+        backbone(image)
+    return outputs
 
 
 @contextmanager

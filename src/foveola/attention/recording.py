@@ -60,9 +60,10 @@ def named_maps(model: nn.Module, emitted: Emitted) -> dict[str, Tensor]:
     """Returns what each position received, by the place of the mechanism in the model.
 
     A place is the dotted name of the mechanism, without the last part where that only says that it is attention
-    (``layer1.0.se`` is ``layer1.0``). A mechanism that was used again appears as ``PLACE#2``.
+    (``layer1.0.se`` is ``layer1.0``); or what the mechanism itself says by its attribute ``place``. A mechanism that
+    was used again appears as ``PLACE#2``.
     """
-    places = {module: _place(name) for name, module in model.named_modules()}
+    places = {module: getattr(module, "place", None) or _place(name) for name, module in model.named_modules()}
     maps: dict[str, Tensor] = {}
     for module, operator in emitted:
         place, uses = places[module], 1

@@ -14,7 +14,7 @@ import torchvision
 from torch import nn
 
 from foveola.errors import FoveolaError, unknown_name
-from foveola.models import small_cnn  # noqa: F401  registers itself
+from foveola.models import resattnet, resnet_att, small_cnn, vgg_att  # noqa: F401  register themselves
 from foveola.models.design import OWN_BACKBONES, Design, ImageShape
 from foveola.models.stem import SMALL, shrink_less
 from foveola.models.strided import StridedConvolution

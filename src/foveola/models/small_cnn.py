@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import nn
 
 from foveola.models.design import OWN_BACKBONES, Design, ImageShape
@@ -20,21 +22,22 @@ def small_cnn(channels: int, classes: int, width: int = 16) -> nn.Sequential:
         >>> small_cnn(channels=1, classes=5)(torch.rand(2, 1, 12, 10)).shape
         torch.Size([2, 5])
     """
-    layers: list[nn.Module] = []
+    layers: dict[str, nn.Module] = {}
     for block in range(3):
-        layers += [
+        layers[f"block{block + 1}"] = nn.Sequential(
             nn.Conv2d(channels, width << block, 3, padding=1, bias=False),
             nn.BatchNorm2d(width << block),
             nn.ReLU(),
             nn.MaxPool2d(2),
-        ]
+        )
         channels = width << block
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+    head = {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "classify": nn.Linear(channels, classes)}
+    return nn.Sequential(OrderedDict(layers | head))
 
 
 def _design(shape: ImageShape) -> Design:
     network = small_cnn(shape.channels, shape.classes)
-    return Design(network, (str(len(network) - 1),), ("0",))
+    return Design(network, ("classify",), ("block1.0",))
 
 
 OWN_BACKBONES.add("small-cnn", _design)
