@@ -7,13 +7,23 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from foveola.errors import FoveolaError
+from foveola.plugins import load_plugin
 
 if TYPE_CHECKING:
-    from foveola.attention import FixedMask, GlobalAttention, attach
+    from foveola.attention import FixedMask, GlobalAttention, WithMaps, attach, record_attention
 
 __version__ = version("foveola")
 
-__all__ = ["FixedMask", "FoveolaError", "GlobalAttention", "__version__", "attach"]
+__all__ = [
+    "FixedMask",
+    "FoveolaError",
+    "GlobalAttention",
+    "WithMaps",
+    "__version__",
+    "attach",
+    "load_plugin",
+    "record_attention",
+]
 
 
 def __getattr__(name: str) -> Any:

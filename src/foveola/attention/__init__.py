@@ -9,6 +9,7 @@ from importlib import import_module
 from foveola.attention import plain as plain  # stands first in `foveola list attention`
 from foveola.attention.arm import ARMS, Arm, ArmSettings, LayerSettings, MaskSettings, register
 from foveola.attention.attach import Attended, attach
+from foveola.attention.foreign import WithMaps, record_attention
 from foveola.attention.global_attention import GlobalAttention
 from foveola.attention.l1 import L1Mask
 from foveola.attention.mask import FixedMask, InputMask
@@ -43,8 +44,10 @@ __all__ = [
     "SigmoidMask",
     "StochasticGates",
     "Sum",
+    "WithMaps",
     "attach",
     "insert",
+    "record_attention",
     "recording",
     "register",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -25,10 +25,18 @@ class ArmSettings(Settings):
     Attributes:
         lr: Learning rate of the attention's own parameters; that of the backbone where it is ``None``.
         weight_decay: Their weight decay; that of the backbone where it is ``None``.
+        contrastive: The coefficient of the supervised contrastive term in the loss; 0 for none.
+        temperature: Of that term.
     """
 
     lr: float | None = Field(None, gt=0)
     weight_decay: float | None = Field(None, ge=0)
+    contrastive: float = Field(0.0, ge=0)
+    temperature: float = Field(0.1, gt=0)
+
+    def backbone_size(self, size: int) -> int:
+        """Returns the side of the images that the backbone gets where those of the comparison have this side."""
+        return size
 
 
 class MaskSettings(ArmSettings):
@@ -67,6 +75,9 @@ class Arm:
             backbone where the settings, a `LayerSettings`, say.
         network: Makes another network of the backbone; also given one image ``1 x C x H x W`` to find sizes with.
         backbone: The backbone that it comes with, whatever the comparison's is.
+
+    Raises:
+        ValueError: If that is more than one, the operator is none of the table, or a layer cannot be told where to go.
     """
 
     name: str
@@ -77,6 +88,14 @@ class Arm:
     layer: Callable[[int, tuple[int, int], Any], nn.Module] | None = None
     network: Callable[[nn.Module, Tensor, Any], nn.Module] | None = None
     backbone: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(part is not None for part in (self.mask, self.layer, self.network)) > 1:
+            raise ValueError(f"arm '{self.name}' has more than one of mask, layer and network")
+        if self.operator not in get_args(Row):
+            raise ValueError(f"the operator of arm '{self.name}' is '{self.operator}', none of {get_args(Row)}")
+        if self.layer is not None and not issubclass(self.settings, LayerSettings):
+            raise ValueError(f"the settings of arm '{self.name}', which has a layer, are no LayerSettings")
 
     def configure(self, values: dict[str, Any]) -> ArmSettings:
         """Returns the settings with ``values`` in place of defaults.
@@ -103,7 +122,7 @@ class Arm:
         return backbone if self.network is None else self.network(backbone, image, settings)
 
 
-ARMS: Registry[Arm] = Registry("arm", "--arm")
+ARMS: Registry[Arm] = Registry("arm", "--arm", hint=" (an arm of your own needs foveola --plugin FILE)")
 
 
 def register(arm: Arm) -> Arm:

@@ -40,7 +40,8 @@ def arm_network(
         torch.Size([2, 3])
     """
     chosen = arm_backbone(arm, backbone)
-    network = (build_backbone if load else backbone_design)(chosen, shape)
+    seen = shape.model_copy(update={"size": settings.backbone_size(shape.size)})
+    network = (build_backbone if load else backbone_design)(chosen, seen)
     if arm.layer is None and arm.network is None:
         return network
     image = torch.zeros(1, shape.channels, shape.size, shape.size)
