@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from foveola.errors import FoveolaError
-from foveola.maps.average import mean_and_sd
+from foveola.maps.average import is_flat, mean_and_sd
 
 
 def test_mean_and_sd_of_every_pixel() -> None:
@@ -36,3 +36,12 @@ def test_nothing_nan_and_unequal_shapes_are_refused() -> None:
         mean_and_sd([np.zeros((2, 3)), np.full((2, 3), np.inf)])
     with pytest.raises(ValueError, match="shape"):
         mean_and_sd([np.zeros((2, 3)), np.zeros((3, 2))])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "flat"),
+    [(0.5, 0.5, True), (0, 0, True), (-2, -2, True), (1, 1 + 1e-6, True), (1, 1.001, False), (0, 1e-30, False),
+     (-1, 1, False)],
+)  # fmt: skip
+def test_flat_is_what_varies_by_rounding_alone(low: float, high: float, flat: bool) -> None:
+    assert is_flat(np.array([[low, high], [low, low]])) is flat

@@ -19,6 +19,8 @@ IMAGE = RNG.random((HEIGHT, WIDTH, 3))
 FLAT = np.full((HEIGHT, WIDTH), 0.5)
 TRUTH = np.zeros((HEIGHT, WIDTH), bool)
 TRUTH[3:7, 8:12] = True
+DARKEST = 4
+"""The colour of 0, at the foot of the colour bar and nowhere over an image."""
 
 
 def read(path: Path) -> np.ndarray:
@@ -133,6 +135,41 @@ def test_bad_input_is_refused_and_what_was_there_stays(tmp_path: Path) -> None:
         overlay(np.zeros((HEIGHT, WIDTH, 4)), MAP)
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_relative_maps_are_not_cut_off_at_1(tmp_path: Path) -> None:
+    """Of the same map, drawn as weights and as relative use, only the first loses what lies beyond 1."""
+    double = np.where(TRUTH, 3.0, 1.5)
+    for relative in (False, True):
+        map_picture(tmp_path / f"one-{relative}.png", double, IMAGE, title="map", relative=relative)
+        before_after_picture(tmp_path / f"two-{relative}.png", FLAT, double, IMAGE, title="map", relative=relative)
+    assert differs(read(tmp_path / "two-False.png"), read(tmp_path / "two-True.png"))
+    window = np.s_[150:350, 100:300]
+    assert len(colours(tmp_path / "one-False.png", window)) == 1, "all at the upper end"
+    assert len(colours(tmp_path / "one-True.png", window)) > 1
+
+
+def colours(path: Path, window: tuple[slice, ...] = (slice(None),)) -> set[int]:
+    """The colours of a picture, each as one number: 256² red + 256 green + blue."""
+    return set(np.unique(read(path)[window].astype(int) @ [65536, 256, 1]).tolist())
+
+
+def test_weights_keep_their_scale_beside_relative_maps(tmp_path: Path) -> None:
+    maps, path = {"global": MAP, "ppcr": 3 * MAP}, tmp_path / "maps.png"
+    panel = (slice(100, 300), slice(560, 840))  # within the second panel, with a colour bar or without
+    arms_picture(path, {"global": MAP}, IMAGE)
+    weights = colours(path, panel)
+    arms_picture(path, {"ppcr": 3 * MAP}, IMAGE, relative=["ppcr"])
+    relative = colours(path, panel)
+    assert min(len(weights), len(relative)) > 30
+    arms_picture(path, maps, IMAGE)
+    assert weights <= colours(path)
+    assert not relative <= colours(path), "what lies beyond 1 is cut off"
+    arms_picture(path, maps, IMAGE, relative=["ppcr"])
+    assert weights | relative <= colours(path)
+    assert DARKEST in colours(path), "the weights have a colour bar"
+    arms_picture(path, maps, IMAGE, relative=["global", "ppcr"])
+    assert DARKEST not in colours(path), "maps of different scales share a colour bar"
 
 
 def test_same_picture_gives_the_same_bytes(tmp_path: Path) -> None:

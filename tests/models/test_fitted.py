@@ -29,7 +29,7 @@ def fitted(masked: bool = True) -> FittedModel:
     network(torch.rand(9, 3, 16, 16))
     attention = FixedMask(torch.rand(16, 16)) if masked else None
     description = ModelDescription(
-        arm="global" if masked else "plain", fold=2, seed=1, epoch=7, classes=CLASSES, channels=3,
+        arm="global" if masked else "plain", arm_settings={}, fold=2, seed=1, epoch=7, classes=CLASSES, channels=3,
         backbone=BackboneSettings(name="small-cnn"), preprocessing=Preprocessing(image_size=16),
         scaling=Scaling(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)), attention={"representation": "exact"},
     )  # fmt: skip
@@ -145,7 +145,7 @@ def truncated(folder: Path) -> None:
 
 def short_of_a_tensor(folder: Path) -> None:
     state = load_file(folder / "model.safetensors")
-    state.pop("network.0.weight")
+    state.pop("network.block1.0.weight")
     save_file(state, folder / "model.safetensors")
 
 
@@ -193,7 +193,7 @@ def test_a_network_with_version_numbers_in_its_state_comes_back(tmp_path: Path) 
     shape = ImageShape(channels=1, size=64, classes=2)
     settings = BackboneSettings(name="mnasnet0_5", pretrained=False)
     description = ModelDescription(
-        arm="plain", fold=0, seed=0, epoch=1, classes=("a", "b"), channels=1, backbone=settings,
+        arm="plain", arm_settings={}, fold=0, seed=0, epoch=1, classes=("a", "b"), channels=1, backbone=settings,
         preprocessing=Preprocessing(image_size=64), scaling=Scaling(mean=(0.5,), std=(0.2,)), attention={},
     )  # fmt: skip
     model = FittedModel(Attended(backbone_design(settings, shape), None), description)

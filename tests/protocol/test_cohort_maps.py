@@ -11,7 +11,7 @@ from foveola.data import load_cohort
 from foveola.data.cache import prepared_images
 from foveola.data.cohort import Cohort
 from foveola.data.preprocessing import Preprocessing
-from foveola.protocol import FitData, PlannedFit, RunConfiguration, RunFolder, plan
+from foveola.protocol import FitData, PlannedFit, RunConfiguration, RunFolder, cohort_maps, plan
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.plan import make_splits
 
@@ -57,6 +57,7 @@ def test_mean_sd_pictures_and_scores(configure: Configure, tmp_path: Path) -> No
         assert np.allclose(np.load(folder / f"{arm}-sd.npy"), after.std(0, ddof=1))
         assert np.allclose(np.load(folder / f"{arm}-before.npy"), before.mean(0))
         rows = table[table["arm"] == arm]
+        assert rows["auc_images"].tolist() == rows["auc"].tolist(), "a mask is the same for every image"
         assert rows["seed"].tolist() == [0, 1, 2]
         assert rows["auc"].tolist() == pytest.approx([slow_auc(one, truth) for one in after])
         assert rows["auc_before"].tolist() == pytest.approx([slow_auc(one, truth) for one in before])
@@ -73,8 +74,23 @@ def test_no_truth_no_scores(configure: Configure, scans: Path, tmp_path: Path) -
 
 def test_arms_without_a_map_leave_nothing(configure: Configure, scans: Path, tmp_path: Path) -> None:
     case = prepare(configure(["plain"]), load_cohort(str(scans)), tmp_path)
-    assert list(save_maps(*case).columns) == ["arm", "fold", "seed", "auc_before", "auc"]
+    assert list(save_maps(*case).columns) == ["arm", "fold", "seed", "auc_before", "auc", "auc_images"]
     assert not (tmp_path / "maps").exists()
+
+
+def test_relative_maps_are_drawn_as_such(
+    gate: str, configure: Configure, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    for name in ("map_picture", "before_after_picture", "arms_picture"):
+        monkeypatch.setattr(
+            cohort_maps, name, lambda path, *_, relative, **__: drawn.append((Path(path).name, relative))
+        )
+    save_maps(*prepare(configure(["l1", gate]), load_cohort(str(scans)), tmp_path))
+    assert drawn == [
+        ("l1.png", False), ("l1-before-after.png", False), ("gate.png", True), ("gate-before-after.png", True),
+        ("arms.png", ["gate"]),
+    ]  # fmt: skip
 
 
 def test_only_training_images_are_behind_the_map(

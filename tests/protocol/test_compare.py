@@ -42,7 +42,7 @@ def test_the_run_folder_is_complete(finished: Path) -> None:
     fit = {"model.safetensors", "model.json", "history.csv", "predictions.csv", "done"}
     expected = {"run.yaml", "manifest.json", "splits.csv", *TABLES}
     for arm in ARMS:
-        own = fit if arm == "plain" else fit | {"map.npy", "map-before.npy"}
+        own = fit if arm == "plain" else fit | {"map.npy", "map-before.npy", "maps/input.npy"}
         expected |= {f"fits/{arm}/0-{seed}/{name}" for seed in (0, 1) for name in own}
         if arm != "plain":
             expected |= {f"maps/{arm}{end}" for end in (".npy", "-sd.npy", "-before.npy", ".png", "-before-after.png")}
@@ -151,7 +151,8 @@ def test_a_finished_run_needs_no_weights_to_be_shown(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = shutil.copytree(finished, tmp_path / "run")
-    monkeypatch.setattr("foveola.protocol.fit.build_backbone", lambda *_: pytest.fail("built a backbone"))
+    network = import_module("foveola.models.arm_network")
+    monkeypatch.setattr(network, "build_backbone", lambda *_: pytest.fail("built a backbone"))
     summary = compare(read_configuration(run / "run.yaml"), run).summary
     assert list(summary.index) == list(ARMS)
     assert summary["fits"].tolist() == [2, 2, 2]

@@ -167,7 +167,7 @@ def test_the_first_step_of_adam_is_as_long_as_the_learning_rate(case: Case, tmp_
     assert after.attention is not None
     steps = (1 - after.attention.map()).abs()
     assert steps.max().item() == pytest.approx(0.07, rel=1e-3)
-    head = "14.weight"
+    head = "classify.weight"
     moved = (before.network.state_dict()[head] - after.network.state_dict()[head]).abs()
     assert moved.max().item() == pytest.approx(0.002, rel=1e-3)
 

@@ -63,7 +63,7 @@ def prepared_images(cohort: Cohort, settings: Preprocessing, *, progress: Progre
     path = _folder() / _key(cohort, settings, progress) / "pixels.npy"
     if not path.is_file():
         _remove_abandoned(path.parent)
-        cohort = _in_modes(cohort, settings)
+        cohort = in_modes(cohort, settings)
         _check_headers(cohort, settings)
         with replacing(path) as temporary:
             kinds = _write(temporary, _rows(cohort, settings, progress), len(cohort))
@@ -121,7 +121,7 @@ def _contents(images: Images, progress: Progress | None) -> tuple[str, ...]:
     return _DIGESTS[key]
 
 
-def _in_modes(cohort: Cohort, settings: Preprocessing) -> Cohort:
+def in_modes(cohort: Cohort, settings: Preprocessing) -> Cohort:
     """Returns the cohort with images that are read as ``settings.modes`` says, where they give the choice."""
     images: Any = cohort.images
     return replace(cohort, images=replace(images, modes=settings.modes)) if hasattr(images, "modes") else cohort

@@ -8,6 +8,8 @@ import numpy as np
 
 from foveola.errors import FoveolaError
 
+FLAT = 1e-5
+
 
 def check_map(attention_map: np.ndarray) -> None:
     """Raises a ``FoveolaError`` unless the map is ``height x width`` and finite."""
@@ -18,6 +20,16 @@ def check_map(attention_map: np.ndarray) -> None:
     else:
         return
     raise FoveolaError("a finite map of height x width", got, "attention map", "look for a training run that diverged")
+
+
+def is_flat(attention_map: np.ndarray) -> bool:
+    """Says whether a map varies by no more than rounding does: less than 1e-5 of its largest absolute value.
+
+    Example:
+        >>> is_flat(np.full((2, 3), 0.1)), is_flat(np.array([[0.1, 0.2]]))
+        (True, False)
+    """
+    return bool(np.ptp(attention_map) <= FLAT * np.abs(attention_map).max())
 
 
 def mean_and_sd(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,14 +4,15 @@ Bright means large, on a colour map that is uniform to the eye, and the picture 
 tells the map. Published pictures of global maps are often drawn darker where larger and scaled from the map's own
 minimum to its maximum, which makes a map that hardly varies look decided. Here the colours go from 0 to 1, or to the
 largest value in the picture where that is smaller, and a colour bar gives the true values, with a pointed end where
-weights that are not bounded lie beyond it; maps in one picture share one scale. Only ``overlay``, made for single
-images, scales from minimum to maximum.
+weights that are not bounded lie beyond it; maps in one picture share one scale. Relative maps, of which 1 is average
+use, have no natural upper end: their colours go from 0 to the largest value. Only ``overlay``, made for single images,
+scales from minimum to maximum.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,21 +20,19 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from foveola.atomic import replacing
 from foveola.errors import FoveolaError
-from foveola.maps.average import check_map
+from foveola.maps.average import check_map, is_flat
+from foveola.maps.scale import COLOURS, FAINT, INK, RELATIVE, Scale, draw_bar, range_note, shared_scale
 
-COLOURS = "magma"
 DPI = 200
 PANEL_INCHES = 2.2
 PANELS_A_ROW = 4
 _OPACITY = 0.75
-_INK, _FAINT = "#222222", "#707070"
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
@@ -67,7 +66,7 @@ def overlay(image: np.ndarray, attention_map: np.ndarray, alpha: float = 0.6) ->
     """
     check_map(attention_map)
     low, high = float(attention_map.min()), float(attention_map.max())
-    scale = Normalize(low, high) if low < high else Normalize(low - 0.5, low + 0.5)
+    scale = Normalize(low - 0.5, low + 0.5) if is_flat(attention_map) else Normalize(low, high)
     return np.asarray(np.round(255 * _coloured(image, attention_map, scale, alpha)), dtype=np.uint8)
 
 
@@ -78,6 +77,7 @@ def map_picture(
     *,
     title: str,
     truth: np.ndarray | None = None,
+    relative: bool = False,
 ) -> None:
     """Draws one map as it is, and beside it the map over the mean image.
 
@@ -87,14 +87,15 @@ def map_picture(
         mean_image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
         title: What stands above.
         truth: The region that is known to matter, ``height x width``, boolean; outlined where given.
+        relative: Whether 1 is average use, and not the most that a weight can be.
 
     Raises:
         FoveolaError: If the map or the image has NaN or infinity.
         ValueError: If the shapes do not fit.
     """
-    scale = _shared_scale([attention_map])
+    scale = _scale_of([attention_map], relative)
     panels = [
-        _Panel(_coloured(mean_image, attention_map, scale.colours, 1.0), "attention map", _range_note(attention_map)),
+        _Panel(_coloured(mean_image, attention_map, scale.colours, 1.0), "attention map", range_note(attention_map)),
         _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), "over the mean image"),
     ]
     _write_figure(path, panels, scale, truth, title)
@@ -108,6 +109,7 @@ def before_after_picture(
     *,
     title: str,
     truth: np.ndarray | None = None,
+    relative: bool = False,
 ) -> None:
     """Draws the map before and after training over the mean image, on one scale.
 
@@ -118,14 +120,15 @@ def before_after_picture(
         mean_image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
         title: What stands above.
         truth: The region that is known to matter, ``height x width``, boolean; outlined where given.
+        relative: Whether 1 is average use, and not the most that a weight can be.
 
     Raises:
         FoveolaError: If a map or the image has NaN or infinity.
         ValueError: If the shapes do not fit.
     """
-    scale = _shared_scale([before, after])
+    scale = _scale_of([before, after], relative)
     panels = [
-        _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), caption, _range_note(attention_map))
+        _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), caption, range_note(attention_map))
         for caption, attention_map in (("before training", before), ("after training", after))
     ]
     _write_figure(path, panels, scale, truth, title)
@@ -138,8 +141,12 @@ def arms_picture(
     *,
     truth: np.ndarray | None = None,
     captions: Mapping[str, str] | None = None,
+    relative: Collection[str] = (),
 ) -> None:
-    """Draws the mean image and, side by side and on one scale, the maps of several arms over it.
+    """Draws the mean image and, side by side, the maps of several arms over it.
+
+    Weights share one scale, that of the colour bar. A relative map has a scale of its own, from 0 to its largest value,
+    as the note below it says.
 
     Args:
         path: Where the PNG goes; written whole or not at all.
@@ -147,6 +154,7 @@ def arms_picture(
         mean_image: ``height x width`` or ``height x width x 3``, ``float`` in 0..1 or ``uint8``.
         truth: The region that is known to matter, ``height x width``, boolean; outlined where given.
         captions: What stands above an arm, such as ``global  AUC 0.99``; the name where none is given.
+        relative: The arms whose maps are relative: 1 is average use.
 
     Raises:
         FoveolaError: If there is no map, or a map or the image has NaN or infinity.
@@ -154,11 +162,14 @@ def arms_picture(
     """
     if not maps:
         raise FoveolaError("the map of at least one arm", "none", str(path), "compare an arm that has a map")
-    scale = _shared_scale(list(maps.values()))
+    weights = [attention_map for arm, attention_map in maps.items() if arm not in relative]
+    scale = shared_scale(weights) if weights else None
     panels = [_Panel(_as_rgb(mean_image), "mean image", "region known to matter" if truth is not None else "")]
     for arm, attention_map in maps.items():
-        picture = _coloured(mean_image, attention_map, scale.colours, _OPACITY)
-        panels.append(_Panel(picture, (captions or {}).get(arm, arm), _range_note(attention_map)))
+        own = _scale_of([attention_map], relative=True) if scale is None or arm in relative else scale
+        picture = _coloured(mean_image, attention_map, own.colours, _OPACITY)
+        note = range_note(attention_map) + (f" {RELATIVE}, own scale" if arm in relative else "")
+        panels.append(_Panel(picture, (captions or {}).get(arm, arm), note))
     _write_figure(path, panels, scale, truth)
 
 
@@ -188,36 +199,14 @@ def _coloured(image: np.ndarray, attention_map: np.ndarray, scale: Normalize, al
     return np.asarray(opacity * colours + (1 - opacity) * (rgb @ _LUMINANCE)[..., None])
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """The scale of a picture, and the end of it that some value lies beyond: neither, min, max or both."""
-
-    colours: Normalize
-    extend: str
-
-
-def _shared_scale(maps: Sequence[np.ndarray]) -> _Scale:
-    """Returns the scale from 0 to 1, or to the largest value of all maps where that is well below 1."""
-    for attention_map in maps:
-        check_map(attention_map)
-    low = min(float(attention_map.min()) for attention_map in maps)
-    high = max(float(attention_map.max()) for attention_map in maps)
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
-    top = high if 0 < high < 0.95 else 1.0
-    return _Scale(Normalize(0, top, clip=True), extend[low < 0, high > top])
-
-
-def _range_note(attention_map: np.ndarray) -> str:
-    """Says between which values a map lies, or that it is flat."""
-    low, high = float(attention_map.min()), float(attention_map.max())
-    digits = ".2f" if high - low >= 0.05 else ".3g"
-    return f"flat at {low:.3g}" if low == high else f"{low:{digits}} to {high:{digits}}"
+def _scale_of(maps: Sequence[np.ndarray], relative: bool) -> Scale:
+    return shared_scale(maps, bounded=not relative, label=RELATIVE if relative else "")
 
 
 def _write_figure(
-    path: Path | str, panels: Sequence[_Panel], scale: _Scale, truth: np.ndarray | None, title: str = ""
+    path: Path | str, panels: Sequence[_Panel], scale: Scale | None, truth: np.ndarray | None, title: str = ""
 ) -> None:
-    """Lays the panels out in rows with one colour bar and writes the PNG."""
+    """Lays the panels out in rows, with one colour bar where they share a scale, and writes the PNG."""
     columns = min(len(panels), PANELS_A_ROW)
     rows = math.ceil(len(panels) / columns)
     height, width = panels[0].picture.shape[:2]
@@ -232,13 +221,10 @@ def _write_figure(
         _draw_panel(place, panel, truth)
     for place in axes.flat[len(panels) :]:
         place.set_visible(False)
-    bar = figure.colorbar(
-        ScalarMappable(scale.colours, COLOURS), ax=axes, extend=scale.extend, fraction=0.03, pad=0.015, aspect=18 * rows
-    )
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=7.5, length=2, color=_FAINT, labelcolor=_INK)
+    if scale is not None:
+        draw_bar(figure, axes, scale, fraction=0.03, pad=0.015, aspect=18 * rows)
     if title:
-        figure.suptitle(title, fontsize=11, fontweight="bold", color=_INK)
+        figure.suptitle(title, fontsize=11, fontweight="bold", color=INK)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
@@ -246,8 +232,8 @@ def _write_figure(
 def _draw_panel(axes: Axes, panel: _Panel, truth: np.ndarray | None) -> None:
     """Draws one picture with its caption, its note and the outline of the truth region."""
     axes.imshow(panel.picture, interpolation="nearest")
-    axes.set_title(panel.caption, fontsize=9.5, color=_INK, pad=5)
-    axes.set_xlabel(panel.note, fontsize=7.5, color=_FAINT, labelpad=4)
+    axes.set_title(panel.caption, fontsize=9.5, color=INK, pad=5)
+    axes.set_xlabel(panel.note, fontsize=7.5, color=FAINT, labelpad=4)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -91,8 +92,20 @@ class FittedModel:
 
     @property
     def map(self) -> np.ndarray | None:
-        """The attention map ``H x W``, or ``None`` for a network without attention."""
+        """The map ``H x W`` of the mask in front of the network, or ``None`` where there is no mask."""
         return None if self.network.attention is None else self.network.attention.map().cpu().numpy()
+
+    @property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Height and width of the attention map at every place, in the order of use; empty where there is none.
+
+        The place of a mask is ``input``; those inside the network are named after its blocks, stages or modules.
+        """
+        channels, size = self.description.channels, self.description.shape.size
+        _, images = next(self._batches(np.zeros((1, channels, size, size), np.uint8), np.arange(1), 1))
+        with torch.inference_mode():
+            _, maps = self.network(images, return_maps=True)
+        return {place: (values.shape[-2], values.shape[-1]) for place, values in maps.items()}
 
     def save(self, folder: Path) -> None:
         """Writes ``model.safetensors`` and ``model.json``."""
@@ -150,15 +163,47 @@ class FittedModel:
             batch_size: Images at a time.
         """
         rows = np.arange(len(pixels)) if rows is None else rows
-        device = next(self.network.parameters()).device
         parts = []
+        for count, images in self._batches(pixels, rows, batch_size):
+            logits: Tensor = self.network(images)[:count]
+            parts.append(logits.float().softmax(dim=1).cpu().numpy())
+        return np.concatenate(parts)
+
+    def maps(
+        self, pixels: np.ndarray, rows: np.ndarray | None = None, *, batch_size: int = 32
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the attention maps of one stored image after the other, each ``h x w`` and named after its place.
+
+        They are the maps that were used for the prediction, each at the resolution of its place. As for
+        `probabilities` every batch is filled up, so the maps of an image do not depend on its neighbours; no more than
+        one batch of images and maps is held at a time. A mask is the same for every image and costs nothing.
+
+        Args:
+            pixels: ``N x C x H x W`` as `foveola.data.cache.prepared_images` gives them.
+            rows: Which images; all where it is ``None``.
+            batch_size: Images at a time.
+        """
+        rows, mask = np.arange(len(pixels)) if rows is None else rows, self.map
+        if not self.places.keys() - {"input"}:
+            yield from ({} if mask is None else {"input": mask} for _ in rows)
+            return
+        for count, images in self._batches(pixels, rows, batch_size):
+            with torch.inference_mode():
+                _, maps = self.network(images, return_maps=True)
+            arrays = {place: values.float().cpu().numpy() for place, values in maps.items()}
+            shape = {place: (len(images), *values.shape[-2:]) for place, values in arrays.items()}
+            each = {place: np.broadcast_to(values, shape[place]) for place, values in arrays.items()}
+            for index in range(count):
+                yield {place: values[index] for place, values in each.items()}
+
+    def _batches(self, pixels: np.ndarray, rows: np.ndarray, batch_size: int) -> Iterator[tuple[int, Tensor]]:
+        """Yields images as the network sees them, always ``batch_size``, and how many of them are asked for."""
+        device = next(self.network.parameters()).device
         for start in range(0, len(rows), batch_size):
             chosen = rows[start : start + batch_size]
             stored = torch.from_numpy(pixels[np.resize(chosen, batch_size)]).to(device)
-            images = self.description.scaling.apply(stored).contiguous(memory_format=torch.channels_last)
-            logits: Tensor = self.network(images)[: len(chosen)]
-            parts.append(logits.float().softmax(dim=1).cpu().numpy())
-        return np.concatenate(parts)
+            images = self.description.scaling.apply(stored)
+            yield len(chosen), images.contiguous(memory_format=torch.channels_last)
 
     def predict(self, cohort: Cohort, pixels: np.ndarray, rows: np.ndarray | None = None) -> pd.DataFrame:
         """Returns one row an image: what it is, where the model comes from, and a column of probability a class.

@@ -18,6 +18,7 @@ from foveola.errors import FoveolaError
 from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
 from foveola.models.backbones import pretrained_statistics
 from foveola.protocol.configuration import RunConfiguration
+from foveola.protocol.fit_maps import write_map_before, write_maps
 from foveola.protocol.plan import PlannedFit, rows_of
 from foveola.training import NormalisedBatches, PixelRows, Progress, train
 from foveola.training.train import CHECKPOINT
@@ -89,19 +90,19 @@ def run_fit(
     started = time.perf_counter()
     training, labels = data.rows("train", planned.fold), data.cohort.table["label"].to_numpy()
     arm = ARMS[planned.arm]
-    settings, own_backbone = arm.configure(configuration.arms[planned.arm]), arm_backbone(arm, configuration.backbone)
-    scaling = choose_scaling(configuration.preprocessing, own_backbone, data.pixels, training)
+    settings = arm.configure(configuration.arms[planned.arm])
+    backbone = arm_backbone(arm, configuration.backbone)
+    scaling = choose_scaling(configuration.preprocessing, backbone, data.pixels, training)
     with torch.random.fork_rng():
         torch.manual_seed(planned.seed)
         network = arm_network(arm, settings, configuration.backbone, data.shape)
         torch.manual_seed(planned.seed)
         batches = NormalisedBatches(data.pixels, training, scaling)
         model = Attended(network, arm.mask(batches, settings) if arm.mask else None)
-        facts = model.attention.facts() if model.attention else {}
-        if model.attention:
-            atomic.write_array(folder / "map-before.npy", model.attention.map().numpy())
+        fitted = FittedModel(model.eval(), _description(planned, configuration, data, model, scaling))
+        write_map_before(folder, fitted, data.pixels, data.rows("test", planned.fold))
         train(
-            model,
+            model.train(),
             PixelRows(data.pixels, training, labels[training]),
             PixelRows(data.pixels, validation := data.rows("val", planned.fold), labels[validation]),
             scaling=scaling,
@@ -111,25 +112,33 @@ def run_fit(
             folder=folder,
             progress=progress,
         )
-    weights = own_backbone.weights
-    backbone_settings = own_backbone.model_copy(update={"weights": weights and Path(weights.name)})
-    description = ModelDescription(
+    _finish(fitted, data, folder, started)
+
+
+def _description(
+    planned: PlannedFit, configuration: RunConfiguration, data: FitData, model: Attended, scaling: Scaling
+) -> ModelDescription:
+    """Says what the model of a fit is, or will be when it is trained."""
+    arm = ARMS[planned.arm]
+    backbone = arm_backbone(arm, configuration.backbone)
+    return ModelDescription(
         arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
-        classes=data.cohort.classes, channels=data.shape.channels, backbone=backbone_settings,
+        classes=data.cohort.classes, channels=data.shape.channels,
+        backbone=backbone.model_copy(update={"weights": backbone.weights and Path(backbone.weights.name)}),
         preprocessing=configuration.preprocessing, scaling=scaling,
-        arm_settings=settings.model_dump(mode="json"), attention=facts,
+        arm_settings=arm.configure(configuration.arms[planned.arm]).model_dump(mode="json"),
+        attention=model.attention.facts() if model.attention else {},
         label=configuration.label, bins=configuration.bins,
     )  # fmt: skip
-    _finish(FittedModel(model, description), data, folder, started)
 
 
 def _finish(model: FittedModel, data: FitData, folder: Path, started: float) -> None:
+    tested = data.rows("test", model.description.fold)
     model.save(folder)
-    if model.map is not None:
-        atomic.write_array(folder / "map.npy", model.map)
-    predictions = model.predict(data.cohort, data.pixels, data.rows("test", model.description.fold))
+    predictions = model.predict(data.cohort, data.pixels, tested)
     if predictions.isna().to_numpy().any():
         raise FoveolaError("finite probabilities", "NaN: the training diverged", str(folder), "give a smaller --lr")
+    write_maps(folder, model, data.cohort, data.pixels, tested)
     atomic.write_csv(folder / "predictions.csv", predictions)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     atomic.write_json(folder / DONE, {"seconds": round(time.perf_counter() - started, 3)})

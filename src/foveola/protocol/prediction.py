@@ -14,10 +14,12 @@ from foveola.data.cohort import Cohort
 from foveola.data.csv_table import header_of
 from foveola.data.files import is_image
 from foveola.data.folder import SPLIT_WORDS
+from foveola.data.preprocessing import Preprocessing
 from foveola.data.table import tables_in
 from foveola.errors import FoveolaError
 from foveola.maps.average import mean_image
 from foveola.maps.draw import map_picture, overlay
+from foveola.maps.summary import summary
 from foveola.models import FittedModel, ModelDescription
 from foveola.training import Progress
 
@@ -38,7 +40,8 @@ def predict(
         images: What may stand after ``--data``, or one image. A folder without the model's classes in it, or a CSV
             without a column ``label``, is one without labels.
         out: The table, with the columns of a run's ``predictions.csv``.
-        maps: Where to write the map (``map.npy``, ``map.png``) and a picture of it over each image.
+        maps: Where to write the cohort map (``map.npy``, ``map.png``: the mask, or the mean summary of these images)
+            and a picture of each image with its own.
         labelled: Whether to read the labels that there are.
         progress: Told how many images are checked, decoded and drawn.
 
@@ -46,20 +49,38 @@ def predict(
         FoveolaError: If the model or the images cannot be used, or maps are asked of a model that has none.
     """
     fitted = FittedModel.load(model)
-    if maps is not None and fitted.map is None:
-        raise FoveolaError("a model with attention", f"one of the arm '{fitted.description.arm}'", str(model),
-                           "leave out --maps")  # fmt: skip
-    cohort = _load(images, fitted.description, labelled)
-    preprocessing = fitted.description.preprocessing.model_copy(update={"channels": fitted.description.channels})
-    pixels = prepared_images(cohort, preprocessing, progress=progress)
+    if maps is not None:
+        check_maps(fitted, model, "leave out --maps")
+    cohort = load_images(images, fitted.description, labelled)
+    pixels = prepared_images(cohort, preprocessing_of(fitted.description), progress=progress)
     atomic.write_csv(out, fitted.predict(cohort, pixels))
-    if maps is not None and fitted.map is not None:
-        _write_maps(maps, fitted.map, cohort, pixels, progress)
+    if maps is not None:
+        _write_maps(maps, fitted, cohort, pixels, progress)
     return len(cohort)
 
 
-def _load(images: str, model: ModelDescription, labelled: bool) -> Cohort:
-    """Loads images with their labels where they have some of the model's classes, and without otherwise."""
+def check_maps(fitted: FittedModel, model: Path, remedy: str) -> None:
+    """Raises a ``FoveolaError`` if a model has no attention maps."""
+    if not fitted.places:
+        raise FoveolaError("a model with attention", f"one of the arm '{fitted.description.arm}'", str(model), remedy)
+
+
+def preprocessing_of(model: ModelDescription) -> Preprocessing:
+    """Returns what is done to any image before the model sees it, with as many channels as it takes."""
+    return model.preprocessing.model_copy(update={"channels": model.channels})
+
+
+def load_images(images: str, model: ModelDescription, labelled: bool) -> Cohort:
+    """Loads images with their labels where they have some of the model's classes, and without otherwise.
+
+    Args:
+        images: What may stand after ``--data``, or one image.
+        model: What the images are for.
+        labelled: Whether to read the labels that there are.
+
+    Raises:
+        FoveolaError: If there are no images, or classes that the model does not know.
+    """
     path, classes = Path(images).expanduser(), model.classes
     tables = [path] if path.suffix.lower() == ".csv" and path.is_file() else tables_in(path) if path.is_dir() else []
     if tables and any((model.label or "label") in header_of(table) for table in tables):
@@ -82,21 +103,33 @@ def _has_labels(path: Path, classes: tuple[str, ...]) -> bool:
     return not (path.is_file() and is_image(path))
 
 
-def _picture_of(sample: str) -> Path:
-    """Returns a path for the picture of a sample that stays inside the folder of pictures, wherever the image is."""
-    parts = Path(sample).with_name(f"{Path(sample).name}.png").parts
-    return Path(*("up" if part == ".." else part.strip("/\\:") for part in parts))
+def path_of(sample: str) -> Path:
+    """Returns a path for what belongs to a sample that stays inside a folder, wherever the image is.
+
+    Example:
+        >>> path_of("../scans/a.png").as_posix(), path_of("/data/b.png").as_posix()
+        ('up/scans/a.png', 'data/b.png')
+    """
+    parts = ("up" if part == ".." else part.strip("/\\:") for part in Path(sample).parts)
+    return Path(*filter(None, parts))
 
 
 def _write_maps(
-    folder: Path, attention_map: np.ndarray, cohort: Cohort, pixels: np.ndarray, progress: Progress | None
+    folder: Path, fitted: FittedModel, cohort: Cohort, pixels: np.ndarray, progress: Progress | None
 ) -> None:
-    atomic.write_array(folder / "map.npy", attention_map)
-    mean = mean_image(pixels, np.arange(len(pixels)))
-    map_picture(folder / "map.png", attention_map, mean, title="over the mean of these images")
-    for index, sample in enumerate(cohort.table["sample"]):
+    """Writes the overlay of each image's summary, and the mean summary of them all."""
+    height, width = pixels.shape[2:]
+    total = np.zeros((height, width))
+    for index, maps in enumerate(fitted.maps(pixels)):
+        own = summary(maps, height, width)
+        total += own
         image = mean_image(pixels, np.array([index]))
-        with atomic.replacing(folder / "images" / _picture_of(sample)) as temporary:
-            Image.fromarray(overlay(image, attention_map)).save(temporary)
+        picture = path_of(cohort.table["sample"].iloc[index])
+        with atomic.replacing(folder / "images" / picture.with_name(f"{picture.name}.png")) as temporary:
+            Image.fromarray(overlay(image, own)).save(temporary)
         if progress:
             progress("Drawing maps", index + 1, len(cohort))
+    mean = (total / len(cohort)).astype(np.float32)
+    atomic.write_array(folder / "map.npy", mean)
+    shown = mean_image(pixels, np.arange(len(pixels)))
+    map_picture(folder / "map.png", mean, shown, title="over the mean of these images", relative=fitted.map is None)

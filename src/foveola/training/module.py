@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.optim import Adam, Optimizer
 from foveola.attention import ArmSettings, Attended, MaskSettings
 from foveola.data.preprocessing import Scaling
 from foveola.training.batches import Batch
+from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.phases import phase_at, phases
 from foveola.training.settings import TrainingSettings
 
@@ -21,9 +23,9 @@ from foveola.training.settings import TrainingSettings
 class AttentionTraining(LightningModule):
     """Trains an image CNN and the attention in front of it.
 
-    The loss of a step is the mean cross entropy plus the attention's penalty (Xu et al. 2020, eq. 1). Adam has one
-    group of parameters for the network and one for attention. A mask's leaves the optimiser when its map is fixed; the
-    state of the network's group goes on.
+    The loss of a step is the mean cross entropy plus the attention's penalty (Xu et al. 2020, eq. 1), plus the
+    supervised contrastive term where there is one. Adam has one group of parameters for the network and one for
+    attention. A mask's leaves the optimiser when its map is fixed; the state of the network's group goes on.
 
     Args:
         model: The network with its attention.
@@ -31,19 +33,27 @@ class AttentionTraining(LightningModule):
         settings: How to train.
         arm: The attention's own settings.
         seed: Of everything random in a step; set anew each step, so that a resumed run repeats an undisturbed one.
+        contrast: The supervised contrastive term; its projector is trained as the network is.
     """
 
     def __init__(
-        self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int
-    ) -> None:
+        self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
+        contrast: ContrastiveTerm | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.scaling, self.settings, self.arm, self.seed = model, scaling, settings, arm, seed
+        self.contrast = contrast
         freezes = isinstance(arm, MaskSettings) and arm.freezes
         self.phases = phases(settings.epochs, settings.cutoff_epoch if freezes else settings.epochs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns logits and maps for stored pixels."""
+        """Returns logits for stored pixels, and the maps where a mask's is part of the loss.
+
+        Maps inside the network are not asked for: that of self-attention costs more than the attention itself.
+        """
         images = self.scaling.apply(images).contiguous(memory_format=torch.channels_last)
+        if self.model.attention is None:
+            return self.model(images), {}
         logits, maps = self.model(images, return_maps=True)
         return logits, maps
 
@@ -51,13 +61,21 @@ class AttentionTraining(LightningModule):
         """Returns the loss of one batch."""
         torch.manual_seed(1_000_003 * self.seed + self.global_step)
         images, labels = batch
-        logits, maps = self(images)
+        listening: AbstractContextManager[list[Tensor]] = nullcontext([])
+        if self.contrast is not None:
+            listening = self.contrast.listening(self.model.network)
+        with listening as features:
+            logits, maps = self(images)
         cross_entropy = functional.cross_entropy(logits, labels)
         penalty = self.model.penalty(maps)
         self._record("train", logits, labels, cross_entropy)
         if self.model.attention is not None:
             self.log("penalty", penalty, on_step=False, on_epoch=True, batch_size=len(labels))
-        return cross_entropy + penalty
+        if self.contrast is None:
+            return cross_entropy + penalty
+        contrast: Tensor = self.contrast(features, labels)
+        self.log("contrastive", contrast, on_step=False, on_epoch=True, batch_size=len(labels))
+        return cross_entropy + penalty + contrast
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Records loss and accuracy of one batch."""
@@ -90,6 +108,7 @@ class AttentionTraining(LightningModule):
         attention = self.model.attention_parameters()
         known = set(attention)
         network = [parameter for parameter in self.model.network.parameters() if parameter not in known]
+        network += [] if self.contrast is None else self.contrast.parameters()
         groups: list[dict[str, Any]] = [{"params": network, "lr": settings.lr, "weight_decay": settings.weight_decay}]
         if attention:
             lr = settings.lr if arm.lr is None else arm.lr

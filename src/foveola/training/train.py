@@ -18,6 +18,7 @@ from foveola.attention import ArmSettings, Attended
 from foveola.data.preprocessing import Scaling
 from foveola.training.batches import PixelRows
 from foveola.training.callbacks import History, LastEpoch, Progress, ReportProgress
+from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.module import AttentionTraining
 from foveola.training.settings import TrainingSettings
 
@@ -68,7 +69,9 @@ def train(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        module = AttentionTraining(model, scaling, settings, arm, seed).to(memory_format=torch.channels_last)
+        contrast = _contrastive_term(model, training, arm, seed)
+        module = AttentionTraining(model, scaling, settings, arm, seed, contrast)
+        module = module.to(memory_format=torch.channels_last)
         with _keyboard_interrupt():
             trainer.fit(
                 module,
@@ -79,6 +82,16 @@ def train(
             )
     model.freeze()
     model.cpu().eval()
+
+
+def _contrastive_term(model: Attended, training: PixelRows, arm: ArmSettings, seed: int) -> ContrastiveTerm | None:
+    """Returns what the arm adds to the loss; its weights depend on the seed alone."""
+    if not arm.contrastive:
+        return None
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        image = torch.zeros(1, *training.pixels.shape[1:])
+        return ContrastiveTerm(model.network, image, arm.contrastive, arm.temperature)
 
 
 def _precision(settings: TrainingSettings) -> str:
