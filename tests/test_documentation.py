@@ -39,18 +39,20 @@ def scans(tmp_path: Path) -> Path:
 
 def test_python_blocks_run() -> None:
     code = blocks("python")
-    assert len(code) == 1
+    assert len(code) == 2
     names: dict[str, object] = {}
-    exec(compile(code[0], "README.md", "exec"), names)
+    exec(compile("\n".join(code), "README.md", "exec"), names)
     heatmap = names["heatmap"]
     assert tuple(heatmap.shape) == (56, 48)  # type: ignore[attr-defined]
     assert 0 <= heatmap.min() <= heatmap.max() <= 1  # type: ignore[attr-defined]
+    sizes = {place: tuple(values.shape) for place, values in names["maps"].items()}  # type: ignore[attr-defined]
+    assert sizes == {"layer1": (40, 14, 12), "layer2": (40, 7, 6), "layer3": (40, 4, 3), "layer4": (40, 2, 2)}
 
 
 def test_foveola_commands_run(scans: Path) -> None:
-    """Each as it stands, made small; ``predict`` uses the model that ``fit`` leaves."""
+    """Each as it stands, made small; ``predict`` and ``explain`` use the model that ``fit`` leaves."""
     lines = commands("foveola")
-    assert [shlex.split(line)[1] for line in lines] == ["compare", "fit", "predict"]
+    assert [shlex.split(line)[1] for line in lines] == ["compare", "fit", "predict", "explain"]
     for line in lines:
         words = shlex.split(line)[1:]
         extra = SMALL if words[0] in ("compare", "fit") else []
@@ -60,6 +62,7 @@ def test_foveola_commands_run(scans: Path) -> None:
         assert run.returncode == 0, run.stderr
     assert (scans / "predictions.csv").read_text().count("\n") == 1 + 3
     assert len(list((scans / "maps" / "images").glob("*.png"))) == 3
+    assert len(list((scans / "explained").rglob("*-overlay.png"))) == 2 * 3
     assert list(scans.glob("runs/scans-*/maps/arms.png"))
 
 

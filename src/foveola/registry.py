@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-from foveola.errors import unknown_name
+from foveola.errors import FoveolaError, unknown_name
 
 Member = TypeVar("Member")
 
@@ -16,6 +16,7 @@ class Registry(Mapping[str, Member], Generic[Member]):
     Args:
         kind: What one member is called, such as ``"arm"``; used in error messages.
         option: The command-line option by which a member is chosen; used in error messages.
+        hint: What else an error message says of a name that is not known.
 
     Example:
         >>> shapes = Registry[str]("shape", "--shape")
@@ -25,8 +26,8 @@ class Registry(Mapping[str, Member], Generic[Member]):
         ('round', ['disc'])
     """
 
-    def __init__(self, kind: str, option: str) -> None:
-        self.kind, self.option = kind, option
+    def __init__(self, kind: str, option: str, hint: str = "") -> None:
+        self.kind, self.option, self.hint = kind, option, hint
         self._members: dict[str, Member] = {}
 
     def add(self, name: str, member: Member) -> Member:
@@ -49,7 +50,8 @@ class Registry(Mapping[str, Member], Generic[Member]):
         try:
             return self._members[name]
         except KeyError:
-            raise unknown_name(self.kind, name, self._members, self.option) from None
+            error = unknown_name(self.kind, name, self._members, self.option)
+            raise FoveolaError(error.expected, error.got, error.where, error.remedy + self.hint) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._members

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from foveola.attention import ARMS, GlobalAttention, L1Mask, SigmoidMask, StochasticGates
+from foveola.attention import (
+    ARMS,
+    Arm,
+    ArmSettings,
+    GlobalAttention,
+    L1Mask,
+    LayerSettings,
+    SigmoidMask,
+    StochasticGates,
+    register,
+)
+from foveola.attention.placement import Followed
 from foveola.errors import FoveolaError
+from foveola.models.small_cnn import small_cnn
 
 MASKS = {
     "l1": L1Mask, "l1-fair": L1Mask, "free-mask": SigmoidMask, "coarse-mask": SigmoidMask,
@@ -42,7 +56,8 @@ def test_values_take_the_place_of_defaults() -> None:
 
 
 def test_the_published_l1_arm_learns_as_the_backbone_and_to_the_end_and_the_fair_one_by_itself() -> None:
-    published, fair = ARMS["l1"].configure({}), ARMS["l1-fair"].configure({})
+    published: Any = ARMS["l1"].configure({})
+    fair: Any = ARMS["l1-fair"].configure({})
     assert (published.lr, published.weight_decay, published.freezes) == (None, None, False)
     assert fair.lr is not None
     assert (fair.weight_decay, fair.freezes) == (0, True)
@@ -68,3 +83,83 @@ def test_the_published_l1_arm_learns_as_the_backbone_and_to_the_end_and_the_fair
 def test_what_cannot_be_is_refused_by_its_key(name: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(FoveolaError, match=message):
         ARMS[name].configure(values)
+
+
+def doubled(channels: int, size: tuple[int, int], settings: Any) -> nn.Module:
+    return nn.Identity()
+
+
+class Reversed(nn.Module):
+    """Another network of a backbone."""
+
+    def __init__(self, backbone: nn.Module, image: Tensor, settings: Any) -> None:
+        super().__init__()
+        self.backbone, self.size = backbone, tuple(image.shape)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.backbone(images).flip(1)
+        return logits
+
+
+@pytest.mark.parametrize(("at", "places"), [("auto", 3), ("stages", 3), ("block2", 1)])
+def test_a_layer_goes_where_the_settings_say(at: str, places: int) -> None:
+    made: list[tuple[int, tuple[int, int]]] = []
+
+    def layer(channels: int, size: tuple[int, int], settings: Any) -> nn.Module:
+        made.append((channels, size))
+        assert settings.at == at
+        return nn.Identity()
+
+    arm = Arm("own", "a layer", LayerSettings, "pointwise", layer=layer)
+    backbone = small_cnn(3, 2)
+    assert arm.adapt(backbone, torch.zeros(1, 3, 24, 16), arm.configure({"at": at})) is backbone
+    expected = [(16, (12, 8)), (32, (6, 4)), (64, (3, 2))]
+    assert made == (expected if places == 3 else expected[1:2])
+    assert sum(isinstance(module, Followed) for module in backbone.modules()) == places
+
+
+def test_another_network_is_made_of_the_backbone() -> None:
+    arm = Arm("own", "a network", ArmSettings, "none", network=Reversed)
+    backbone = small_cnn(3, 2).eval()
+    network = arm.adapt(backbone, torch.zeros(1, 3, 24, 16), arm.configure({}))
+    assert isinstance(network, Reversed)
+    assert network.size == (1, 3, 24, 16)
+    images = torch.rand(5, 3, 24, 16)
+    assert torch.equal(network(images), backbone(images).flip(1))
+
+
+def test_an_arm_without_either_leaves_the_backbone_as_it_is() -> None:
+    backbone = small_cnn(3, 2)
+    before = str(backbone)
+    assert ARMS["plain"].adapt(backbone, torch.zeros(1, 3, 24, 16), ARMS["plain"].configure({})) is backbone
+    assert str(backbone) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"layer": doubled, "network": Reversed}, "arm 'own' has more than one of mask, layer and network"),
+        ({"layer": doubled, "settings": ArmSettings}, "arm 'own', which has a layer, are no LayerSettings"),
+    ],
+)
+def test_an_arm_that_cannot_be_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Arm(**{"name": "own", "summary": "", "settings": LayerSettings, "operator": "pointwise", **values})
+
+
+def test_an_operator_that_is_not_in_the_table_is_refused() -> None:
+    """Where types are not checked as they are here."""
+    made = SimpleNamespace(
+        name="own", mask=None, layer=None, network=None, settings=ArmSettings, operator="pointwse"
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="the operator of arm 'own' is 'pointwse', none of "):
+        Arm.__post_init__(made)  # type: ignore[arg-type]
+
+
+def test_a_name_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ARMS, "_members", dict(ARMS._members))
+    arm = Arm("own", "the first", ArmSettings, "none")
+    assert register(arm) is arm
+    assert ARMS["own"] is arm
+    with pytest.raises(ValueError, match="arm 'own' is registered twice"):
+        register(arm)

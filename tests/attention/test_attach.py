@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import timm
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import Attended, FixedMask, GlobalAttention, InputMask, SigmoidMask, attach
+from foveola.attention import (
+    Attended,
+    FixedMask,
+    GlobalAttention,
+    InputMask,
+    Mechanism,
+    Operator,
+    Pointwise,
+    SigmoidMask,
+    attach,
+    insert,
+    recording,
+)
+from foveola.models.small_cnn import small_cnn
 
 IMAGES = torch.randn(7, 3, 36, 28, generator=torch.Generator().manual_seed(0))
 
@@ -111,3 +126,66 @@ def test_without_attention_it_is_the_network() -> None:
     assert not model.learns_mask
     model.freeze()
     assert set(model.state_dict()) == {"network.weight", "network.bias"}
+
+
+class Gate(Mechanism):
+    """One convolution under a sigmoid."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(channels, 1, 1)
+
+    def operator(self, features: Tensor, *context: Any) -> Operator:
+        return Pointwise(torch.sigmoid(self.score(features)))
+
+
+def network_with_gates() -> nn.Module:
+    torch.manual_seed(6)
+    network = small_cnn(3, 2).eval()
+    insert(network, lambda channels, size: Gate(channels), IMAGES[:1], at="block1,block3")
+    return network
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_maps_from_inside_are_named_after_their_places(masked: bool) -> None:
+    network = network_with_gates()
+    model = attach(network, fresh_mask() if masked else None).eval()
+    logits, maps = model(IMAGES, return_maps=True)
+    assert torch.equal(model(IMAGES), logits)
+    assert list(maps) == (["input"] if masked else []) + ["block1", "block3"]
+    assert (maps["block1"].shape, maps["block3"].shape) == ((7, 18, 14), (7, 4, 3))
+    seen = IMAGES * maps["input"] if masked else IMAGES
+    first = network.get_submodule("block1.stage")(seen)
+    gate = network.get_submodule("block1.attention")
+    assert isinstance(gate, Gate)
+    torch.testing.assert_close(maps["block1"], gate.operator(first).received())
+
+
+def test_attention_has_the_parameters_of_the_mask_and_of_what_is_inside_each_once() -> None:
+    network = network_with_gates()
+    gate = network.get_submodule("block1.attention")
+    network.get_submodule("block3").attention = gate
+    mask = fresh_mask()
+    parameters = attach(network, mask).attention_parameters()
+    assert {id(parameter) for parameter in parameters} == {
+        id(parameter) for module in (mask, gate) for parameter in module.parameters()
+    }
+    assert len(parameters) == len({id(parameter) for parameter in parameters})
+
+
+def test_what_is_inside_learns_on_when_the_mask_is_fixed() -> None:
+    model = attach(network_with_gates(), fresh_mask())
+    model.freeze()
+    assert not model.learns_mask
+    assert len(model.attention_parameters()) == 4
+    logits, _ = model(IMAGES, return_maps=True)
+    torch.autograd.backward(nn.functional.cross_entropy(logits, torch.arange(7) % 2))
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.attention_parameters())  # type: ignore[union-attr]
+
+
+def test_who_listens_outside_hears_what_is_returned() -> None:
+    model = attach(network_with_gates(), fresh_mask())
+    with recording() as emitted:
+        _, maps = model(IMAGES, return_maps=True)
+    for (_, operator), received in zip(emitted, maps.values(), strict=True):
+        torch.testing.assert_close(operator.received(), received)

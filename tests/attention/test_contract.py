@@ -232,9 +232,9 @@ def test_batches_make_the_mask_that_one_tensor_makes(case: str) -> None:
     assert isinstance(from_batches.facts(), dict)
 
 
-def test_the_arm_without_a_mask_is_the_network_alone() -> None:
-    (plain,) = (arm for arm in ARMS.values() if arm.mask is None)
-    assert plain.name == "plain"
+def test_without_attention_it_is_the_network_alone() -> None:
+    plain = ARMS["plain"]
+    assert (plain.mask, plain.layer, plain.network, plain.backbone) == (None, None, None, None)
     network, images = classifier(), draw(5)
     logits, maps = Attended(network, None)(images, return_maps=True)
     assert maps == {}

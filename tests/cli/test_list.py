@@ -10,6 +10,7 @@ from foveola.attention import ARMS
 from foveola.data import SOURCES
 from foveola.models import backbone_names
 
+ROWS = ["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
 MEMBERS = {"data": tuple(SOURCES), "arms": tuple(ARMS), "backbones": backbone_names()}
 
 
@@ -25,6 +26,21 @@ def test_machines_can_read_it(foveola: Callable[..., Any], family: str) -> None:
     rows = json.loads(foveola("list", family, "--json").out)
     assert tuple(rows) == MEMBERS[family]
     assert family == "backbones" or all(rows.values())
+
+
+def test_attention_is_listed_in_the_order_of_the_table_of_operators(foveola: Callable[..., Any]) -> None:
+    rows = json.loads(foveola("list", "attention", "--json").out)
+    assert set(rows) == set(ARMS)
+    operators = [row["operator"] for row in rows.values()]
+    assert operators == sorted(operators, key=ROWS.index)
+    assert rows["plain"] == {"operator": "none", "acts": "nowhere", "summary": ARMS["plain"].summary}
+    assert rows["global"] == {"operator": "shared", "acts": "input mask", "summary": ARMS["global"].summary}
+    for name, row in rows.items():
+        inside = ARMS[name].layer is not None or (ARMS[name].network is not None and ARMS[name].backbone is None)
+        assert (row["acts"] == "inside") == (inside and row["operator"] != "none"), name
+    heading, *lines = foveola("list", "attention").out.splitlines()
+    assert heading.split() == ["arm", "A", "acts"]
+    assert [line.split()[:2] for line in lines] == [[name, row["operator"]] for name, row in rows.items()]
 
 
 def test_only_what_matches(foveola: Callable[..., Any]) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ("compare", "fit", "predict", "list", "demo")
+COMMANDS = ("compare", "fit", "predict", "explain", "list", "demo")
 HELP = """
 import io, json, sys, time
 from contextlib import redirect_stdout
 from foveola.cli import main
 pages = {}
-for command in ["", "compare", "fit", "predict", "list", "demo"]:
+for command in ["", "compare", "fit", "predict", "explain", "list", "demo"]:
     sys.argv = ["foveola", *filter(None, [command]), "--help"]
     pages[command] = io.StringIO()
     try:
@@ -55,7 +55,7 @@ def test_every_command_helps_with_examples(helped: dict[str, Any], command: str)
 
 
 def test_help_is_quick(helped: dict[str, Any]) -> None:
-    """All six pages together, in time of the processor."""
+    """All seven pages together, in time of the processor."""
     assert helped["seconds"] < 2
     slow = {"torch", "lightning", "timm", "torchvision", "pandas", "sklearn", "scipy", "matplotlib", "statsmodels"}
     assert not slow & set(helped["modules"])
@@ -82,6 +82,8 @@ def test_python_m_foveola_is_foveola() -> None:
         (("fit", "--arm"), "--arm"),
         (("predict",), "model"),
         (("predict", "model"), "images"),
+        (("explain", "model"), "images"),
+        (("explain", "model", "images", "--limit", "0"), "--limit"),
         (("list", "arm"), "arms"),
         (("demo", "--seeds", "0"), "--seeds"),
         (("compar",), "compar"),

@@ -118,7 +118,7 @@ class GlobalSettings(MaskSettings):
 
 
 def _build(images: Batches, settings: GlobalSettings) -> GlobalAttention:
-    options = settings.model_dump(exclude={"lr", "weight_decay", "freezes", "pixel_memory"})
+    options = settings.model_dump(exclude={*MaskSettings.model_fields, "pixel_memory"})
     return GlobalAttention.fit(images, memory_mib=settings.pixel_memory, **options)
 
 

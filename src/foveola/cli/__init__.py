@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import logging
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from foveola.cli import compare, demo, fit, predict
+from foveola.cli import compare, demo, explain, fit, options, predict
 from foveola.cli import list as list_command
 from foveola.errors import FoveolaError
+from foveola.plugins import load_plugin
 
 app = typer.Typer(
     name="foveola",
@@ -22,18 +24,25 @@ app = typer.Typer(
     help="Spatial attention for medical images: train with and without it, compare, and see where the network looks.",
     epilog="Start with [bold]foveola demo[/bold].",
 )
-for module, name in ((compare, "compare"), (fit, "fit"), (predict, "predict"), (list_command, "list"), (demo, "demo")):
+COMMANDS = (
+    (compare, "compare"), (fit, "fit"), (predict, "predict"), (explain, "explain"), (list_command, "list"),
+    (demo, "demo"),
+)  # fmt: skip
+for module, name in COMMANDS:
     app.command(name, epilog=module.EXAMPLES)(module.command)
 
 
 @app.callback()
 def _before_any_command(
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say more about what is done."),
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
+    plugins: options.Plugins = None,
 ) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     logging.captureWarnings(True)
     if not verbose:
         logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    for path in plugins or ():
+        load_plugin(path)
 
 
 def main() -> None:

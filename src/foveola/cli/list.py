@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 EXAMPLES = """[bold]Examples[/bold]
 
-foveola list arms
+foveola list attention
 
 foveola list backbones --match resnet
 
@@ -22,7 +23,11 @@ class Family(StrEnum):
 
     data = "data"
     arms = "arms"
+    attention = "attention"
     backbones = "backbones"
+
+
+HEADINGS = {Family.attention: ("arm", "A", "acts", "")}
 
 
 def command(
@@ -30,8 +35,11 @@ def command(
     match: Annotated[str, typer.Option(help="Only names that hold this.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """List the data sources, arms or backbones that there are."""
-    rows = {name: text for name, text in _members(family).items() if match in name}
+    """List the data sources, arms, attention or backbones that there are.
+
+    Attention lists the arms in the order of the table of operators: what the matrix A is, and where it acts.
+    """
+    rows = {name: row for name, row in _members(family).items() if match in name}
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
@@ -39,14 +47,16 @@ def command(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(show_header=False, box=None)
-    for name, text in rows.items():
-        table.add_row(Text(name, style="bold"), Text(text))
+    headings = HEADINGS.get(family, ())
+    table = Table(*headings, show_header=bool(headings), box=None)
+    for name, row in rows.items():
+        cells = row.values() if isinstance(row, dict) else (row,)
+        table.add_row(Text(name, style="bold"), *map(Text, cells))
     Console().print(table)
 
 
-def _members(family: Family) -> dict[str, str]:
-    """Returns the names of a family and a line on each, from its registry."""
+def _members(family: Family) -> Mapping[str, str | dict[str, str]]:
+    """Returns the names of a family and what there is to say of each, from its registry."""
     if family is Family.data:
         from foveola.data import SOURCES
 
@@ -55,6 +65,24 @@ def _members(family: Family) -> dict[str, str]:
         from foveola.attention import ARMS
 
         return {name: arm.summary for name, arm in ARMS.items()}
+    if family is Family.attention:
+        return _attention()
     from foveola.models import backbone_names
 
     return dict.fromkeys(backbone_names(), "")
+
+
+def _attention() -> dict[str, dict[str, str]]:
+    from foveola.attention import ARMS
+    from foveola.attention.arm import Row
+
+    rows = get_args(Row)
+    return {
+        arm.name: {
+            "operator": arm.operator,
+            "acts": "nowhere" if arm.operator == "none" else "input mask" if arm.mask
+            else "own backbone" if arm.backbone else "inside",
+            "summary": arm.summary,
+        }
+        for arm in sorted(ARMS.values(), key=lambda arm: rows.index(arm.operator))
+    }  # fmt: skip

@@ -63,6 +63,12 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any other setting, as global.hidden=64; may be repeated.", metavar="KEY=VALUE"),
 ]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", envvar="FOVEOLA_PLUGINS", help="A file that registers an arm; may be repeated.", metavar="FILE.py"
+    ),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A YAML file, such as the run.yaml of a run.")]
 
 KEYS = {
