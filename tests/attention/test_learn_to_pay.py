@@ -238,6 +238,14 @@ def test_what_cannot_ask_is_named() -> None:
         query_by(build(), draw(5), draw(2))
 
 
+@pytest.mark.parametrize("setting", ["normalise_attended", "normalise_query"])
+def test_one_image_alone_cannot_train_batch_norm_but_is_classified(setting: str) -> None:
+    network = build(**{setting: True}).train()
+    with pytest.raises(FoveolaError, match="two images or more in a batch while training, got one, in LearnToPay"):
+        network(draw(1))
+    assert network.eval()(draw(1)).shape == (1, 5)
+
+
 def test_a_preset_fills_in_what_is_not_given() -> None:
     arm = ARMS["learn-to-pay"]
     paper = arm.configure({"preset": "paper"}).model_dump()

@@ -138,6 +138,7 @@ class LearnToPay(nn.Module):
             if settings.normalise_attended else nn.Identity()
             for size in sizes
         )  # fmt: skip
+        self.normalises = settings.normalise_attended or settings.normalise_query
         self.head = (
             ConcatHead(sizes, classes)
             if settings.head == "concat"
@@ -152,7 +153,11 @@ class LearnToPay(nn.Module):
         Args:
             images: What is classified.
             query_images: Whose g asks, one for each image or one for all; the images themselves where it is ``None``.
+
+        Raises:
+            FoveolaError: For one image alone while training, where vectors go through batch norm.
         """
+        self._check(images)
         features, g = self.trunk(images)
         if query_images is not None:
             g = self.trunk(query_images)[1].expand(images.shape[0], -1)
@@ -160,6 +165,14 @@ class LearnToPay(nn.Module):
         vectors = [finish(each.flatten(1)) for finish, each in zip(self.finish, attended, strict=True)]
         logits: Tensor = self.head(vectors)
         return logits
+
+    def _check(self, images: Tensor) -> None:
+        """Refuses one image alone where it would go through a batch norm that learns."""
+        if self.training and self.normalises and images.shape[0] == 1:
+            raise FoveolaError(
+                "two images or more in a batch while training", "one", "LearnToPay, which has batch norm",
+                "give larger batches, or turn off `normalise_attended` and `normalise_query`",
+            )  # fmt: skip
 
 
 class FairControl(nn.Module):

@@ -175,7 +175,9 @@ class SelfAttention(Operator):
         """Returns the column sums, averaged over heads, at the keys' positions."""
         alone = SelfAttention(self.queries.detach(), self.keys.detach(), self.scale)
         chunks = torch.split(_tokens(alone.queries), CHUNK, dim=2)
-        sums = functools.reduce(torch.add, [alone._rows(queries).sum(2) for queries in chunks])
+        sums = alone._rows(chunks[0]).sum(2)
+        for queries in chunks[1:]:
+            sums += alone._rows(queries).sum(2)  # in place, so that what each chunk needs is used again by the next
         return sums.mean(1).reshape(-1, *self.keys.shape[-2:])
 
     def _rows(self, queries: Float[Tensor, "b heads rows d"]) -> Float[Tensor, "b heads rows columns"]:

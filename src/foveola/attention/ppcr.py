@@ -81,7 +81,7 @@ class PyramidPixelContext(Mechanism):
         self.levels, self.norm_over, self.integration = tuple(levels), norm, integration
         self.size = size if tied else None
         made: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.register_buffer("groups", _group_means(channels, levels).to(**made)[..., None, None], persistent=False)
+        self.register_buffer("groups", _group_means(channels, levels).to(**made), persistent=False)
         contexts, (height, width) = len(self.groups), size or (1, 1)
         self.norm = _norm(norm, contexts, height * width, made)
         grid = (height, width) if integration == "pixel" else (1, 1)
@@ -89,11 +89,11 @@ class PyramidPixelContext(Mechanism):
         self.bias = nn.Parameter(torch.ones(1, **made)) if open_gate else None
 
     def contexts(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
-        """Returns the mean over every group of channels, level by level: one convolution with fixed weights.
+        """Returns the mean over every group of channels, level by level.
 
-        It is as deterministic on a GPU as any convolution, and reads the features once for all levels.
+        It is one product with a fixed matrix, which reads the features once for all levels and is deterministic.
         """
-        return functional.conv2d(features, self.groups.to(features.dtype))
+        return _mixed(features, self.groups)
 
     def operator(self, features: Float[Tensor, "b c h w"], *context: Any) -> Pointwise:
         """Returns one gate a position, in 0..1.
@@ -103,8 +103,8 @@ class PyramidPixelContext(Mechanism):
         """
         self._check(features)
         if self.integration == "shared" and self.norm_over in ("context-batch", "none") and not self.training:
-            weight, offset = (tensor.to(features.dtype) for tensor in self._folded())
-            logits = functional.conv2d(features, weight, offset)
+            weight, offset = self._folded()
+            logits = _mixed(features, weight).to(offset.dtype) + offset
         else:
             normalised = self._normalised(self.contexts(features).to(self.weight.dtype))
             logits = (normalised * self.weight).sum(1, keepdim=True)
@@ -121,14 +121,15 @@ class PyramidPixelContext(Mechanism):
         normalised = self.norm(rows)
         return normalised.reshape(last.shape).permute(0, 3, 1, 2)
 
-    def _folded(self) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, " 1"]]:
-        """Returns the one convolution with bias that means, fixed statistics and integration amount to."""
+    def _folded(self) -> tuple[Float[Tensor, "1 c"], Float[Tensor, " 1"]]:
+        """Returns what means, fixed statistics and integration amount to: a weight a channel, and what is added."""
         weight, offset = self.weight.flatten(), self.weight.new_zeros(1) if self.bias is None else self.bias
         if self.norm_over == "context-batch":
             norm: Any = self.norm  # by then it may be one that is synchronised over GPUs, or frozen
             scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-            offset, weight = offset + weight @ (norm.bias - scale * norm.running_mean), weight * scale
-        return (weight @ self.groups.flatten(1))[None, :, None, None], offset
+            offset = offset + (weight * (norm.bias - scale * norm.running_mean)).sum()
+            weight = weight * scale
+        return (weight @ self.groups)[None], offset
 
     def _check(self, features: Tensor) -> None:
         """Refuses features that it cannot weigh."""
@@ -199,6 +200,14 @@ def _check_levels(levels: Sequence[int], channels: int) -> None:
         )  # fmt: skip
 
 
+def _mixed(features: Float[Tensor, "b c h w"], matrix: Float[Tensor, "k c"]) -> Float[Tensor, "b k h w"]:
+    """Returns the product of a matrix and the channels of every position, in the way that suits their layout."""
+    matrix = matrix.to(features.dtype)
+    if features.is_contiguous(memory_format=torch.channels_last):
+        return functional.linear(features.permute(0, 2, 3, 1), matrix).permute(0, 3, 1, 2)
+    return torch.matmul(matrix, features.flatten(2)).reshape(len(features), -1, *features.shape[2:])
+
+
 def _group_means(channels: int, levels: Sequence[int]) -> Float[Tensor, "k c"]:
     """Returns the matrix that takes channels to the means over groups of them."""
     rows = []
@@ -257,13 +266,6 @@ def _resize_for(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     module.resize(*inputs[0].shape[-2:])
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "paper-like": {"norm": "pixel-batch", "integration": "pixel"},
-}
-"""What a preset puts in the place of defaults."""
-
-
 class PpcrSettings(LayerSettings):
     """Settings of the arm ``ppcr``: those of `PyramidPixelContext`.
 
@@ -286,7 +288,8 @@ class PpcrSettings(LayerSettings):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**PRESETS.get(str(values.get("preset")), {}), **values}
+        literal = {"norm": "pixel-batch", "integration": "pixel"} if values.get("preset") == "paper-like" else {}
+        return {**literal, **values}
 
 
 def _build(channels: int, size: tuple[int, int], settings: PpcrSettings) -> PyramidPixelContext:
