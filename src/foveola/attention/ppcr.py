@@ -91,7 +91,8 @@ class PyramidPixelContext(Mechanism):
     def contexts(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"]:
         """Returns the mean over every group of channels, level by level.
 
-        It is one product with a fixed matrix, which reads the features once for all levels and is deterministic.
+        It is one product with a fixed matrix, which reads the features once for all levels, and no adaptive pooling,
+        whose backward pass is not deterministic on a GPU.
         """
         return _mixed(features, self.groups)
 
