@@ -56,6 +56,19 @@ def test_a_file_is_loaded_once_however_it_is_named() -> None:
     assert load_plugin("./own.py") is first
 
 
+def test_files_whose_names_differ_in_a_sign_are_two() -> None:
+    for name in ("a-b", "a_b"):
+        load_plugin(write(f"{name}.py", ARM.format(name=name)))
+        assert name in ARMS
+
+
+def test_what_was_loaded_is_kept_with_a_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("foveola.plugins.PLUGINS", kept := {})
+    load_plugin(write("own.py", ARM.format(name="own")))
+    assert list(kept) == ["own.py"]
+    assert len(kept["own.py"]) == 32
+
+
 def test_files_of_one_name_in_two_folders_are_two() -> None:
     for name in ("a", "b"):
         load_plugin(write(f"{name}/own.py", ARM.format(name=name)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import logging
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +13,9 @@ from types import ModuleType
 from foveola.errors import FoveolaError
 
 logger = logging.getLogger(__name__)
+
+PLUGINS: dict[str, str] = {}
+"""The files that were loaded, by name, and a digest of what they held."""
 
 
 def load_plugin(path: str | Path) -> ModuleType:
@@ -35,7 +38,8 @@ def load_plugin(path: str | Path) -> ModuleType:
     if not path.is_file() or path.suffix != ".py":
         got = "another file" if path.is_file() else "a folder" if path.is_dir() else "no such file"
         raise FoveolaError("a Python file that registers an arm", got, str(path), "check --plugin or FOVEOLA_PLUGINS")
-    name = "foveola_plugin" + re.sub(r"\W", "_", str(path.resolve()))
+    digest = hashlib.blake2b(str(path.resolve()).encode(), digest_size=8).hexdigest()
+    name = f"foveola_plugin_{path.stem}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
     specification = importlib.util.spec_from_file_location(name, path.resolve())
@@ -49,6 +53,7 @@ def load_plugin(path: str | Path) -> ModuleType:
         where = f"{path}, line {_line(error, path.resolve())}"
         got = f"{type(error).__name__}: {getattr(error, 'msg', error)}"
         raise FoveolaError("a plug-in that can be imported", got, where, "correct it there") from error
+    PLUGINS[path.name] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     logger.info("loaded %s", path)
     return module
 

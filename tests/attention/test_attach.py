@@ -161,26 +161,27 @@ def test_maps_from_inside_are_named_after_their_places(masked: bool) -> None:
     torch.testing.assert_close(maps["block1"], gate.operator(first).received())
 
 
-def test_attention_has_the_parameters_of_the_mask_and_of_what_is_inside_each_once() -> None:
+def test_attention_has_the_parameters_of_what_is_inside_each_once() -> None:
     network = network_with_gates()
     gate = network.get_submodule("block1.attention")
     network.get_submodule("block3").attention = gate
-    mask = fresh_mask()
-    parameters = attach(network, mask).attention_parameters()
-    assert {id(parameter) for parameter in parameters} == {
-        id(parameter) for module in (mask, gate) for parameter in module.parameters()
-    }
+    parameters = attach(network).attention_parameters()
+    assert {id(parameter) for parameter in parameters} == {id(parameter) for parameter in gate.parameters()}
     assert len(parameters) == len({id(parameter) for parameter in parameters})
 
 
-def test_what_is_inside_learns_on_when_the_mask_is_fixed() -> None:
-    model = attach(network_with_gates(), fresh_mask())
+def test_behind_a_mask_what_is_inside_belongs_to_the_network_and_learns_on_when_the_mask_is_fixed() -> None:
+    mask = fresh_mask()
+    model = attach(network_with_gates(), mask)
+    assert {id(p) for p in model.attention_parameters()} == {id(p) for p in mask.parameters()}
     model.freeze()
     assert not model.learns_mask
-    assert len(model.attention_parameters()) == 4
+    assert model.attention_parameters() == []
     logits, _ = model(IMAGES, return_maps=True)
     torch.autograd.backward(nn.functional.cross_entropy(logits, torch.arange(7) % 2))
-    assert all(parameter.grad.abs().sum() > 0 for parameter in model.attention_parameters())  # type: ignore[union-attr]
+    inside = [*model.network.block1.attention.parameters(), *model.network.block3.attention.parameters()]  # type: ignore[union-attr]
+    assert len(inside) == 4
+    assert all(parameter.grad.abs().sum() > 0 for parameter in inside)  # type: ignore[union-attr]
 
 
 def test_who_listens_outside_hears_what_is_returned() -> None:

@@ -98,7 +98,7 @@ def test_any_cnn_will_do() -> None:
 
 
 def test_features_of_one_row_are_not_halved() -> None:
-    network = AttentionGatePooling(timm.create_model("resnet18"), torch.zeros(1, 3, 32, 24), "layer4,layer3,layer4")
+    network = AttentionGatePooling(timm.create_model("resnet18"), torch.zeros(1, 3, 32, 24), "layer4.0,layer4")
     assert network(torch.randn(2, 3, 32, 24)).shape == (2, 1000)
 
 

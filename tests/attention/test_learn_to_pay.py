@@ -238,6 +238,13 @@ def test_what_cannot_ask_is_named() -> None:
         query_by(build(), draw(5), draw(2))
 
 
+def test_a_preset_means_the_same_to_the_control() -> None:
+    paper, control = (ARMS[name].configure({"preset": "paper"}) for name in ("learn-to-pay", "learn-to-pay-control"))
+    shared = {"dim", "dropout", "conv_dropout"}
+    assert control.model_dump(include=shared) == paper.model_dump(include=shared)
+    assert control.model_dump(include=shared)["dropout"] == 0.5
+
+
 @pytest.mark.parametrize("setting", ["normalise_attended", "normalise_query"])
 def test_one_image_alone_cannot_train_batch_norm_but_is_classified(setting: str) -> None:
     network = build(**{setting: True}).train()
@@ -262,7 +269,7 @@ def test_a_preset_fills_in_what_is_not_given() -> None:
     [
         ({"levels": 0}, "at least one level, got 0"),
         ({"levels": 4}, "at most 3 levels: block1.2, block2.2, block3.2, got 4, in the arm's setting `levels`"),
-        ({"levels": "layer2"}, "a known stage, got 'layer2', in .* `levels`; choose one of block1.2"),
+        ({"levels": "layer2"}, "a known stage, got 'layer2', in .* `levels`; choose among block1.2, block2.2"),
         ({"preset": "papr"}, "'default', 'paper' or 'paper-resnet', got 'papr'"),
         ({"score": "cosine"}, "got 'cosine', in the settings of arm 'learn-to-pay'.score"),
         ({"fuson": "mean"}, "a known key, got 'fuson', .*; did you mean 'fusion'"),

@@ -29,6 +29,11 @@ def test_stages_of_timm_are_levels() -> None:
     assert levels_of(timm.create_model("resnet18"), IMAGE) == expected
 
 
+def test_a_pool_behind_the_last_convolution_is_no_level() -> None:
+    levels = levels_of(timm.create_model("vgg11", num_classes=3), IMAGE)
+    assert list(levels) == [f"features.{index}" for index in (1, 4, 9, 14, 19)]
+
+
 @pytest.mark.parametrize(
     ("build", "size", "expected"),
     [
@@ -47,7 +52,7 @@ def test_stages_of_timm_are_levels() -> None:
             lambda: timm.create_model("vgg11_bn"),
             (96, 96),
             {"features.2": (64, 96, 96), "features.6": (128, 48, 48), "features.13": (256, 24, 24),
-             "features.20": (512, 12, 12), "features.27": (512, 6, 6), "features.28": (512, 3, 3)},
+             "features.20": (512, 12, 12), "features.27": (512, 6, 6)},
         ),
         (
             lambda: vgg_att(3, 5, 32),
@@ -83,9 +88,10 @@ def test_levels_go_by_name_where_they_are_named() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted", "message"),
     [
-        ("resnet10t", "layer5", "a known stage, got 'layer5', in the arm's setting `levels`; did you mean 'layer4' or"),
-        ("resnet10t", "x", "got 'x', in the arm's setting `levels`; choose one of .*layer1, layer2, layer3, layer4"),
+        ("resnet10t", "layer5", "a known stage, got 'layer5', in the arm's setting `levels`; choose among "),
+        ("resnet10t", "x", "got 'x', in the arm's setting `levels`; choose among .*layer1, layer2, layer3, layer4"),
         ("resnet10t", "", "a known stage, got ''"),
+        ("resnet10t", "layer4,layer4", "stages that are distinct, got layer4,layer4, in the arm's setting `levels`"),
         ("resnet10t", 9, "at most 5 levels: .*layer1, layer2, layer3, layer4, got 9, .*; take fewer, or name modules"),
         ("resnet10t", "layer4,fc", "features B x C x H x W, got an output of shape .*'fc'"),
         ("test_vit", 3, "whose stages put out features B x C x H x W, got a VisionTransformer, in --backbone"),

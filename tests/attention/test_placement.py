@@ -12,7 +12,8 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 from foveola.attention import insert
-from foveola.attention.placement import Followed, outputs_of, places_in, residual_blocks, shapes_of, stages_of
+from foveola.attention.placement import Followed, places_in, residual_blocks, stages_of
+from foveola.attention.probing import outputs_of, shapes_of
 from foveola.errors import FoveolaError
 from foveola.models.small_cnn import small_cnn
 
@@ -131,10 +132,15 @@ def test_hooks_go_when_the_backbone_fails() -> None:
         (lambda: small_cnn(1, 2), ["block1", "block2", "block3"]),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), []),
         (lambda: timm.create_model("mobilenetv3_small_050"), [f"blocks.{index}" for index in (0, 1, 3, 5)]),
+        (lambda: timm.create_model("vgg11"), [f"features.{index}" for index in (1, 4, 9, 14, 19)]),
+        (
+            lambda: timm.create_model("densenet121"),
+            [*(f"features.denseblock{number}" for number in (1, 2, 3)), "features.norm5"],
+        ),
     ],
 )  # fmt: skip
 def test_stages_are_those_that_timm_names_or_children_with_convolutions(make: Any, stages: list[str]) -> None:
-    found = stages_of(make())
+    found = stages_of(make(), torch.zeros(1, 1 if stages == ["block1", "block2", "block3"] else 3, 64, 72))
     assert found == stages or (not stages and not found)
 
 
@@ -146,7 +152,7 @@ def test_blocks_are_those_of_timm_that_take_attention() -> None:
 @pytest.mark.parametrize(
     ("make", "at", "message"),
     [
-        (resnet, "layer9", "expected a known stage, got 'layer9', in the arm's setting `at`; did you mean 'layer"),
+        (resnet, "layer9", "a known stage, got 'layer9', in .* `at`; choose among layer1, layer2, layer3, layer4"),
         (resnet, "layer1,", "expected a known stage, got '', in the arm's setting `at`"),
         (resnet, "fc", r"expected features B x C x H x W, got an output of shape \(1, 3\), in the module 'fc'"),
         (lambda: small_cnn(3, 2), "blocks", "a backbone with residual blocks that take attention, got a Sequential"),
@@ -165,6 +171,6 @@ def test_where_it_cannot_go_is_said(make: Any, at: str, message: str) -> None:
 def test_a_module_that_is_not_used_is_no_place() -> None:
     network = resnet()
     network.spare = nn.Conv2d(3, 4, 1)
-    assert places_in(network, "spare") == ["spare"]
+    assert places_in(network, "spare", IMAGE) == ["spare"]
     with pytest.raises(FoveolaError, match="got nothing, in the module 'spare' of the backbone; name another module"):
         insert(network, times(1.0), IMAGE, at="spare")

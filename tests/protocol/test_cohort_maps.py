@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from foveola.attention import ARMS
 from foveola.data import load_cohort
 from foveola.data.cache import prepared_images
 from foveola.data.cohort import Cohort
@@ -30,6 +31,9 @@ def prepare(configuration: RunConfiguration, cohort: Cohort, folder: Path) -> Ca
         if fit.arm != "plain":
             for name in ("map-before", "map"):
                 np.save(run.fit(fit) / f"{name}.npy", rng.random((16, 16), np.float32))
+            (run.fit(fit) / "maps").mkdir()
+            place = "input" if ARMS[fit.arm].mask else "block1"
+            np.save(run.fit(fit) / "maps" / f"{place}.npy", rng.random((16, 16), np.float32))
     return run, planned, FitData(cohort, pixels, splits)
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foveola.attention import ARMS, GlobalAttention
-from foveola.training import TrainingSettings
+from foveola.attention import ARMS, Attended, Cbam, GlobalAttention, insert
+from foveola.models.small_cnn import small_cnn
+from foveola.training import NormalisedBatches, TrainingSettings
 from foveola.training.module import AttentionTraining
 
 if TYPE_CHECKING:
@@ -189,3 +190,16 @@ def test_the_loss_is_cross_entropy_plus_penalty(case: Case, monkeypatch: pytest.
     torch.testing.assert_close(logged["penalty"], 0.25 * values.abs().mean())
     torch.testing.assert_close(loss, expected + 0.25 * values.abs().mean())
     assert logged["train_accuracy"] == (logits.argmax(1) == labels).float().mean()
+
+
+def test_attention_inside_a_backbone_is_trained_as_the_backbone_where_the_arm_is_a_mask(case: Case) -> None:
+    torch.manual_seed(0)
+    network = small_cnn(channels=1, classes=3, width=4)
+    insert(network, lambda channels, size: Cbam(channels), torch.zeros(1, 1, 12, 10))
+    arm = ARMS["free-mask"]
+    mask = arm.mask(NormalisedBatches(case.pixels, np.arange(5), case.scaling), arm.configure({}))  # type: ignore[misc]
+    module = AttentionTraining(Attended(network, mask), case.scaling, case.settings, arm.configure({}), seed=0)
+    groups = module.configure_optimizers().param_groups
+    assert [len(group["params"]) for group in groups] == [len(list(network.parameters())), 1]
+    module.model.freeze()
+    assert [len(group["params"]) for group in module.configure_optimizers().param_groups] == [len(groups[0]["params"])]

@@ -55,8 +55,10 @@ class Attended(nn.Module):
         return self.attention is not None and not isinstance(self.attention, FixedMask)
 
     def attention_parameters(self) -> list[nn.Parameter]:
-        """Returns the parameters of attention, at the input or inside, each once."""
-        layers = [module for module in self.modules() if isinstance(module, AttentionLayer)]
+        """Returns the parameters of the mask where there is one, and of the attention inside otherwise, each once."""
+        if self.attention is not None:
+            return list(self.attention.parameters())
+        layers = [module for module in self.network.modules() if isinstance(module, AttentionLayer)]
         return list(dict.fromkeys(parameter for layer in layers for parameter in layer.parameters()))
 
     def freeze(self) -> None:

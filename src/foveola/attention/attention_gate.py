@@ -14,7 +14,7 @@ from foveola.attention.arm import Arm, ArmSettings, register
 from foveola.attention.levels import chosen_levels
 from foveola.attention.mechanism import Mechanism
 from foveola.attention.operators import Pointwise
-from foveola.attention.placement import outputs_of
+from foveola.attention.probing import outputs_of
 from foveola.attention.taps import Tap, tapping
 from foveola.attention.trunk import give_up_classifier
 

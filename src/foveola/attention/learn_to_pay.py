@@ -13,7 +13,7 @@ from foveola.attention.arm import Arm, ArmSettings, register
 from foveola.attention.attach import Attended
 from foveola.attention.pay_attention import Normaliser, PayAttention, Projected, Score
 from foveola.attention.pay_heads import ConcatHead, Fusion, IndependentHead
-from foveola.attention.placement import outputs_of
+from foveola.attention.probing import outputs_of
 from foveola.attention.recording import named_maps, recording
 from foveola.attention.trunk import Trunk
 from foveola.errors import FoveolaError
@@ -33,23 +33,32 @@ class FairControlSettings(ArmSettings):
     """Settings of the arm ``learn-to-pay-control``, which ``learn-to-pay`` has too.
 
     Attributes:
+        preset: ``paper`` for the authors' values with VGG, ``paper-resnet`` for theirs with ResNet, in place of the
+            defaults of all settings that are not given.
         dim: Dimensions of the global vector g that FC-1 puts out; ``None`` for as many as the backbone pools, but 512
             at most. A backbone with an FC-1 of its own decides itself.
         dropout: In front of FC-1 where the backbone has none of its own; and where ``normalise_query`` puts it.
         conv_dropout: Whether the backbone keeps the dropout between its convolutions.
     """
 
+    preset: Literal["default", "paper", "paper-resnet"] = "default"
     dim: int | None = Field(None, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     conv_dropout: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        preset = PRESETS.get(str(values.get("preset")), {})
+        return {**{name: value for name, value in preset.items() if name in cls.model_fields}, **values}
 
 
 class LearnToPaySettings(FairControlSettings):
     """Settings of the arm ``learn-to-pay``.
 
     Attributes:
-        preset: ``paper`` for the authors' values with VGG, ``paper-resnet`` for theirs with ResNet, in place of the
-            defaults of all settings that are not given.
         levels: How many levels, counted from the deepest; or names of modules of the backbone, separated by commas.
         score: ``additive``, ``dp`` or ``pc``. With ``pc`` and a softmax the maps do not depend on g, and what makes g
             learns nothing.
@@ -67,7 +76,6 @@ class LearnToPaySettings(FairControlSettings):
             does; they are then no longer those of the loss.
     """
 
-    preset: Literal["default", "paper", "paper-resnet"] = "default"
     levels: int | str = 3
     score: Score = "additive"
     normaliser: Normaliser = "softmax"
@@ -81,11 +89,6 @@ class LearnToPaySettings(FairControlSettings):
     attended_dropout: float = Field(0.0, ge=0, lt=1)
     tap: Literal["before", "after"] = "before"
     grad_average: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_preset(cls, values: Any) -> Any:
-        return {**PRESETS.get(str(values.get("preset")), {}), **values} if isinstance(values, dict) else values
 
     @field_validator("levels")
     @classmethod

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from foveola.attention.placement import outputs_of, shapes_of
-from foveola.errors import FoveolaError, unknown_name
+from foveola.attention.probing import outputs_of, shapes_of
+from foveola.errors import FoveolaError
 
 Shape = tuple[int, int, int]
 SETTING = "the arm's setting `levels`"
@@ -49,7 +49,9 @@ def chosen_levels(backbone: nn.Module, image: Tensor, wanted: int | str) -> dict
     names = [name.strip() for name in wanted.split(",")]
     for name in names:
         if not name or name not in modules:
-            raise unknown_name("stage", name, levels, SETTING)
+            raise FoveolaError("a known stage", f"'{name}'", SETTING, "choose among " + ", ".join(levels))
+    if len(set(names)) < len(names):
+        raise FoveolaError("stages that are distinct", wanted, SETTING, "give each once")
     return shapes_of(backbone, names, image)
 
 
@@ -57,16 +59,29 @@ def levels_of(backbone: nn.Module, image: Tensor) -> dict[str, Shape]:
     """Returns all levels of a backbone, from fine to coarse; see `chosen_levels`.
 
     timm says what the stages of its networks are. In any other they are found by running it: modules that stand in a
-    row are one stage as long as the resolution stays, if there is a convolution among them. What puts out something
-    else than features ``B x C x H x W`` is no level.
+    row are one stage as long as the resolution stays. A resolution without a convolution is no level, nor is what puts
+    out something else than features ``B x C x H x W``.
     """
-    modules = dict(backbone.named_modules())
-    information: Any = getattr(backbone, "feature_info", None)
-    told = [str(entry.get("module")) for entry in information or [] if isinstance(entry, dict)]
-    names = [name for name in told if name in modules]
-    shapes = _shapes(backbone, names, image) if names else _in_a_row(backbone, image)
+    names = named_by_timm(backbone)
+    shapes = _with_convolutions(backbone, names, image) if names else _in_a_row(backbone, image)
     last = {shape[1:]: name for name, shape in shapes.items()}
     return {name: shapes[name] for name in last.values()}
+
+
+def named_by_timm(backbone: nn.Module) -> list[str]:
+    """Returns the names of the modules whose features timm offers, from fine to coarse; none for another network."""
+    information: Any = getattr(backbone, "feature_info", None)
+    told = [str(entry.get("module")) for entry in information or [] if isinstance(entry, dict)]
+    modules = dict(backbone.named_modules())
+    return [name for name in told if name in modules]
+
+
+def _with_convolutions(backbone: nn.Module, names: list[str], image: Tensor) -> dict[str, Shape]:
+    """Returns the shapes of features at the resolutions of convolutions; a last pool has none, and is no level."""
+    convolutions = [name for name, module in backbone.named_modules() if isinstance(module, nn.Conv2d)]
+    outputs = outputs_of(backbone, convolutions, image).values()
+    sizes = {(output.shape[2], output.shape[3]) for output in outputs}
+    return {name: shape for name, shape in _shapes(backbone, names, image).items() if shape[1:] in sizes}
 
 
 def _in_a_row(backbone: nn.Module, image: Tensor) -> dict[str, Shape]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
-import torch
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
-from foveola.errors import FoveolaError, unknown_name
+from foveola.attention.levels import levels_of, named_by_timm
+from foveola.attention.mechanism import Mechanism
+from foveola.attention.probing import shapes_of
+from foveola.errors import FoveolaError
 
 Size = tuple[int, int]
 BLOCKS = (BasicBlock, Bottleneck)
@@ -59,7 +59,7 @@ def insert(
         >>> insert(network, lambda channels, size: nn.BatchNorm2d(channels), torch.rand(1, 3, 64, 48), at="stages")
         ['layer1', 'layer2', 'layer3', 'layer4']
     """
-    places = places_in(backbone, at)
+    places = places_in(backbone, at, image)
     in_block = at == "blocks" or (at == "auto" and bool(residual_blocks(backbone)))
     watched = [_last_norm(backbone.get_submodule(place)) if in_block else place for place in places]
     names = [f"{place}.{inner}" if in_block else inner for place, inner in zip(places, watched, strict=True)]
@@ -68,6 +68,8 @@ def insert(
     for place, name in inner_first:  # as a module that is followed has another path to what is in it
         channels, height, width = shapes[name]
         made, host = layer(channels, (height, width)), backbone.get_submodule(place)
+        if isinstance(made, Mechanism):
+            made.place = place
         if not in_block:
             backbone.set_submodule(place, Followed(host, made))
         elif (own := getattr(host, "se", None)) is None:
@@ -80,13 +82,13 @@ def insert(
     return places
 
 
-def places_in(backbone: nn.Module, at: str) -> list[str]:
+def places_in(backbone: nn.Module, at: str, image: Tensor) -> list[str]:
     """Returns the names of the blocks or stages that ``at`` stands for.
 
     Raises:
         FoveolaError: If the backbone has none, or a name is not that of one of its modules.
     """
-    blocks, stages = residual_blocks(backbone), stages_of(backbone)
+    blocks, stages = residual_blocks(backbone), stages_of(backbone, image)
     if at == "auto":
         at = "blocks" if blocks else "stages"
     if at in ("blocks", "stages"):
@@ -102,7 +104,9 @@ def places_in(backbone: nn.Module, at: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in at.split(",")))
     for name in names:
         if name not in known:
-            raise unknown_name("stage", name, stages or known, "the arm's setting `at`")
+            raise FoveolaError(
+                "a known stage", f"'{name}'", "the arm's setting `at`", "choose among " + ", ".join(stages or known)
+            )
     return names
 
 
@@ -111,21 +115,28 @@ def residual_blocks(backbone: nn.Module) -> list[str]:
     return [name for name, module in backbone.named_modules() if isinstance(module, BLOCKS)]
 
 
-def stages_of(backbone: nn.Module) -> list[str]:
+def stages_of(backbone: nn.Module, image: Tensor) -> list[str]:
     """Returns the names of the stages of a backbone, without its stem, in the order of use.
 
-    timm says what they are; for another network they are its child modules that have convolutions.
+    timm says what they are; where what it names are no stages but single layers, they are the levels (see `levels_of`).
+    For another network they are its child modules that have convolutions.
+
+    Args:
+        backbone: An image CNN.
+        image: ``1 x C x H x W``, of the size to come.
     """
-    information: Any = getattr(backbone, "feature_info", None)
-    known = [entry["module"] for entry in information or [] if isinstance(entry, dict) and entry.get("module")]
-    modules = dict(backbone.named_modules())
-    stages = [name for name in known if name in modules and _has_layers(modules[name])]
-    if stages:
-        return stages
-    return [
-        name for name, child in backbone.named_children()
-        if any(isinstance(module, nn.Conv2d) for module in child.modules())
-    ]  # fmt: skip
+    if not getattr(backbone, "feature_info", None):
+        return [
+            name for name, child in backbone.named_children()
+            if any(isinstance(module, nn.Conv2d) for module in child.modules())
+        ]  # fmt: skip
+    levels, modules = levels_of(backbone, image), dict(backbone.named_modules())
+    stages = [name for name in named_by_timm(backbone) if _has_layers(modules[name])]
+    if not stages:
+        return list(levels)
+    deepest = list(levels)[-1:]  # what is named there may be the norm behind the last stage, as in DenseNet
+    covered = {shape[1:] for shape in shapes_of(backbone, stages, image).values()} if deepest else set()
+    return stages + [name for name in deepest if levels[name][1:] not in covered]
 
 
 def _has_layers(module: nn.Module) -> bool:
@@ -135,53 +146,3 @@ def _has_layers(module: nn.Module) -> bool:
 
 def _last_norm(block: nn.Module) -> str:
     return "bn3" if hasattr(block, "bn3") else "bn2"
-
-
-def shapes_of(backbone: nn.Module, names: Sequence[str], image: Tensor) -> dict[str, tuple[int, int, int]]:
-    """Returns channels, height and width of what some modules put out for an image.
-
-    Raises:
-        FoveolaError: If one puts out something else, or is not used.
-    """
-    outputs = outputs_of(backbone, names, image)
-    for name in names:
-        features = outputs.get(name)
-        if not isinstance(features, Tensor) or features.ndim != 4:
-            got = "nothing" if features is None else f"an output of shape {tuple(getattr(features, 'shape', ()))}"
-            raise FoveolaError(
-                "features B x C x H x W", got, f"the module '{name}' of the backbone", "name another module"
-            )
-    return {name: tuple(outputs[name].shape[1:]) for name in names}
-
-
-def outputs_of(backbone: nn.Module, names: Sequence[str], image: Tensor) -> dict[str, Any]:
-    """Returns what some modules put out for an image, in the order of use; those that are not used are missing."""
-    with _outputs(backbone, names) as outputs, _evaluating(backbone), torch.no_grad():
-        backbone(image)
-    return outputs
-
-
-@contextmanager
-def _outputs(backbone: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Keeps what modules put out while the block runs."""
-    kept: dict[str, Any] = {}
-
-    def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        return lambda module, inputs, output: kept.__setitem__(name, output)
-
-    handles = [backbone.get_submodule(name).register_forward_hook(keep(name)) for name in names]
-    try:
-        yield kept
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)

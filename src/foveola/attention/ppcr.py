@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -284,7 +284,7 @@ class PpcrSettings(LayerSettings):
     norm: Norm = "context-batch"
     integration: Integration = "shared"
     open_gate: bool = False
-    weight_decay: float | None = 0.0
+    weight_decay: float | None = Field(0.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foveola.attention.levels import chosen_levels
-from foveola.attention.placement import outputs_of
+from foveola.attention.probing import outputs_of
 from foveola.attention.taps import Tap, scaled_gradient, tapping
 from foveola.errors import FoveolaError
 

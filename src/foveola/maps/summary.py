@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -41,6 +41,16 @@ def relative(attention_map: np.ndarray) -> np.ndarray:
     return values / average if average > 0 else np.ones_like(values)
 
 
+def is_relative(places: Iterable[str]) -> bool:
+    """Says whether the summary of maps at these places is relative; that of a mask alone is the mask itself.
+
+    Example:
+        >>> is_relative(["input"]), is_relative(["input", "layer4"]), is_relative(["layer4"])
+        (False, True, True)
+    """
+    return list(places) != ["input"]
+
+
 def summary(maps: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarray:
     """Returns one map of an image for all its places: the mean of their relative maps, enlarged to the image.
 
@@ -63,7 +73,7 @@ def summary(maps: Mapping[str, np.ndarray], height: int, width: int) -> np.ndarr
         >>> summary(maps, 1, 2).round(3).tolist()
         [[0.75, 1.25]]
     """
-    if list(maps) == ["input"]:
+    if not is_relative(maps):
         check_map(maps["input"])
         return maps["input"]
     enlarged = [resized(relative(values), height, width) for values in maps.values()]

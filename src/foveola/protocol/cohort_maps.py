@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from foveola import atomic
-from foveola.attention import ARMS
 from foveola.maps.average import mean_and_sd, mean_image
 from foveola.maps.draw import arms_picture, before_after_picture, map_picture
 from foveola.maps.score import truth_auc
+from foveola.maps.summary import is_relative
 from foveola.protocol.fit import FitData
-from foveola.protocol.fit_maps import BEFORE, MAP, SCORES
+from foveola.protocol.fit_maps import BEFORE, MAP, PLACES, SCORES
 from foveola.protocol.plan import PlannedFit
 from foveola.protocol.run_folder import RunFolder
 
@@ -35,7 +35,7 @@ def save_maps(run: RunFolder, planned: list[PlannedFit], data: FitData) -> pd.Da
     training = data.rows("train", int(data.splits["fold"].min()))
     shown = mean_image(data.pixels, training)
     truth = data.cohort.truth(*data.pixels.shape[2:]) if data.cohort.truth else None
-    scores, means = [], {}
+    scores, means, of_their_own = [], {}, list[str]()
     for arm in dict.fromkeys(fit.arm for fit in planned):
         fits = [fit for fit in planned if fit.arm == arm and (run.fit(fit) / MAP).is_file()]
         if not fits:
@@ -46,7 +46,9 @@ def save_maps(run: RunFolder, planned: list[PlannedFit], data: FitData) -> pd.Da
         means[arm] = mean
         for name, array in ((arm, mean), (f"{arm}-sd", sd), (f"{arm}-before", mean_before)):
             atomic.write_array(folder / f"{name}.npy", array.astype(np.float32))
-        relative = _is_relative(arm)
+        relative = is_relative(path.stem for path in (run.fit(fits[0]) / PLACES).glob("*.npy"))
+        if relative:
+            of_their_own.append(arm)
         map_picture(folder / f"{arm}.png", mean, shown, title=arm, truth=truth, relative=relative)
         path = folder / f"{arm}-before-after.png"
         before_after_picture(path, mean_before, mean, shown, title=arm, truth=truth, relative=relative)
@@ -63,14 +65,9 @@ def save_maps(run: RunFolder, planned: list[PlannedFit], data: FitData) -> pd.Da
         captions = {arm: f"{arm}   AUC {auc[arm]:.3f}" for arm in means if arm in auc}
         arms_picture(
             folder / "arms.png", means, shown, truth=truth, captions=captions or None,
-            relative=[arm for arm in means if _is_relative(arm)],
+            relative=of_their_own,
         )  # fmt: skip
     return table
-
-
-def _is_relative(arm: str) -> bool:
-    """Says whether the cohort map of an arm is a mean of summaries, in which 1 is average use, and no mask."""
-    return ARMS[arm].mask is None
 
 
 def _mean_score(path: Path, *, otherwise: float) -> float:

@@ -22,7 +22,7 @@ from foveola.maps.average import is_flat
 from foveola.maps.draw_image import overlay_on_original, place_picture
 from foveola.maps.resize import RULE
 from foveola.maps.scale import RELATIVE
-from foveola.maps.summary import SUMMARY_RULE, summary
+from foveola.maps.summary import SUMMARY_RULE, is_relative, summary
 from foveola.models import FittedModel
 from foveola.protocol.ppcr_analysis import write_ppcr_analysis
 from foveola.protocol.prediction import check_maps, load_images, path_of, preprocessing_of
@@ -120,7 +120,7 @@ def _write_images(
 ) -> list[dict[str, Any]]:
     """Writes the files of every image and returns the rows of the index."""
     rows: list[dict[str, Any]] = []
-    is_mask = fitted.map is not None
+    is_mask = not is_relative(fitted.places)
     table = zip(cohort.table["sample"], cohort.table["laterality"], strict=True)
     for index, ((sample, side), maps) in enumerate(zip(table, fitted.maps(pixels), strict=True)):
         every = {**maps, SUMMARY: summary(maps, *pixels.shape[2:]).astype(np.float32)}

@@ -11,10 +11,10 @@ import pandas as pd
 from foveola import atomic
 from foveola.data.cohort import Cohort
 from foveola.maps.score import truth_auc
-from foveola.maps.summary import summary
+from foveola.maps.summary import is_relative, summary
 from foveola.models import FittedModel
 
-MAP, BEFORE, SCORES = "map.npy", "map-before.npy", "map-truth.csv"
+MAP, BEFORE, PLACES, SCORES = "map.npy", "map-before.npy", "maps", "map-truth.csv"
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def cohort_maps(
 
 
 def write_map_before(folder: Path, model: FittedModel, pixels: np.ndarray, rows: np.ndarray) -> None:
-    """Writes ``map-before.npy``, the cohort map of a network that is not trained yet, if it has maps."""
-    if (maps := cohort_maps(model, pixels, rows)) is not None:
+    """Writes ``map-before.npy``, the cohort map of an untrained network with maps, unless it is there already."""
+    if not (folder / BEFORE).is_file() and (maps := cohort_maps(model, pixels, rows)) is not None:
         atomic.write_array(folder / BEFORE, maps.summary)
 
 
@@ -74,14 +74,14 @@ def write_maps(folder: Path, model: FittedModel, cohort: Cohort, pixels: np.ndar
     Where the maps of images differ and the source knows its truth, ``map-truth.csv`` says for each image how well its
     own map finds the region.
     """
-    truth = cohort.truth(*pixels.shape[2:]) if cohort.truth and model.map is None else None
+    truth = cohort.truth(*pixels.shape[2:]) if cohort.truth and is_relative(model.places) else None
     if truth is not None and (truth.all() or not truth.any()):
         truth = None  # no score is defined
     if (maps := cohort_maps(model, pixels, rows, truth)) is None:
         return
     atomic.write_array(folder / MAP, maps.summary)
     for place, values in maps.places.items():
-        atomic.write_array(folder / "maps" / f"{place}.npy", values)
+        atomic.write_array(folder / PLACES / f"{place}.npy", values)
     if truth is not None:
         table = pd.DataFrame({"sample": cohort.table["sample"].to_numpy()[rows], "auc": maps.scores})
         atomic.write_csv(folder / SCORES, table)

@@ -19,7 +19,7 @@ from foveola.data.table import tables_in
 from foveola.errors import FoveolaError
 from foveola.maps.average import mean_image
 from foveola.maps.draw import map_picture, overlay
-from foveola.maps.summary import summary
+from foveola.maps.summary import is_relative, summary
 from foveola.models import FittedModel, ModelDescription
 from foveola.training import Progress
 
@@ -132,4 +132,6 @@ def _write_maps(
     mean = (total / len(cohort)).astype(np.float32)
     atomic.write_array(folder / "map.npy", mean)
     shown = mean_image(pixels, np.arange(len(pixels)))
-    map_picture(folder / "map.png", mean, shown, title="over the mean of these images", relative=fitted.map is None)
+    map_picture(
+        folder / "map.png", mean, shown, title="over the mean of these images", relative=is_relative(fitted.places)
+    )

@@ -19,6 +19,7 @@ import yaml
 
 from foveola import atomic
 from foveola.errors import FoveolaError
+from foveola.plugins import PLUGINS
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit import DONE
 from foveola.protocol.plan import PlannedFit
@@ -127,6 +128,7 @@ def _manifest(configuration: RunConfiguration, fingerprint: str, command: list[s
         "device": device,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
+        "plugins": dict(PLUGINS),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foveola.attention.placement import outputs_of
+from foveola.attention.probing import outputs_of
 from foveola.errors import FoveolaError
 
 HIDDEN, PROJECTED = 512, 128
@@ -56,7 +56,8 @@ class ContrastiveTerm(nn.Module):
     """Adds the supervised contrastive term to the loss of a network while it trains; no part of the network.
 
     The features are what goes into the classifier, which is the last linear layer or convolution that the network
-    uses, averaged over positions where there are some. An MLP projects them to 128 numbers by way of 512.
+    uses, averaged over positions where there are some. Of several
+    classifiers side by side it is the last. An MLP projects them to 128 numbers by way of 512.
 
     Args:
         network: It takes images and returns logits.
