@@ -34,7 +34,7 @@ def measure(arm: str, settings: dict[str, Any], seeds: int, folder: Path) -> dic
     results = pd.read_csv(folder / "results.csv").pivot(index="seed", columns="metric", values="value")
     found = results[["accuracy", "macro_auc"]].agg(["mean", "min", "max"]).T.stack()
     row = {f"{metric}_{kind}": value for (metric, kind), value in found.items()}
-    return row | {name: result.maps[name].mean() for name in ("auc", "auc_images")}
+    return row | {name: result.maps[name].mean() for name in ("auc_before", "auc", "auc_images")}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from foveola.cli.tables import print_comparison, sentences
+from foveola.cli.tables import TITLES, print_comparison, sentences
 from foveola.protocol import Comparison
 from foveola.statistics import compare_arms, results_table, summary_table
 
@@ -52,14 +52,28 @@ def printed(seeds: int, maps: pd.DataFrame) -> list[str]:
 
 
 def test_one_fit_has_no_sd_and_no_truth_no_table() -> None:
-    lines = printed(1, pd.DataFrame(columns=["arm", "fold", "seed", "auc_before", "auc"]))
+    lines = printed(1, pd.DataFrame(columns=["arm", "fold", "seed", "auc_before", "auc", "auc_images"]))
     assert "±" not in "".join(lines[1:])
     assert not any("truth" in line for line in lines)
     assert lines[-1] == "Everything is in [run]"
 
 
+def test_of_many_pairs_those_with_the_first_arm_are_printed() -> None:
+    arms = ["plain", *"abcde"]
+    rows = [pair(0.1, 1.0).assign(arm_a=a, arm_b=b) for i, a in enumerate(arms) for b in arms[i + 1 :]]
+    console = Console(file=io.StringIO(), width=130)
+    summary = pd.DataFrame({name: [0.5] for title in TITLES for name in (title, f"{title}_sd")} | {"fits": [1]})
+    print_comparison(Comparison(Path("run"), summary, pd.concat(rows), pd.DataFrame()), console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert sum("against plain" in line for line in lines) == 5
+    assert sum(" against " in line for line in lines) == 5
+    assert "10 more pairs are in comparisons.csv" in lines
+
+
 def test_scores_of_maps_are_means_over_fits() -> None:
-    maps = pd.DataFrame({"arm": ["global"] * 2, "fold": 0, "seed": [0, 1], "auc_before": [0.4, 0.5], "auc": [0.8, 0.9]})
+    scores = {"auc_before": [0.4, 0.5], "auc": [0.8, 0.9], "auc_images": [0.6, 0.8]}
+    maps = pd.DataFrame({"arm": ["global"] * 2, "fold": 0, "seed": [0, 1], **scores})
     lines = printed(2, maps)
     assert sum(" ± " in line for line in lines[1:]) == 3
-    assert "│ global │           0.450 │ 0.850 ± 0.071 │" in lines
+    assert "│ global │           0.450 │ 0.850 ± 0.071 │ 0.700 ± 0.141 │" in lines

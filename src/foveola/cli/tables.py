@@ -15,13 +15,20 @@ TITLES = {
     "macro_f1": "macro F1",
     "calibration_error": "calib. error",
 }
+MANY = 10
+"""Of more pairs than this only those with the first arm are printed."""
 
 
 def print_comparison(result: Comparison, console: Console) -> None:
     """Prints one row an arm, one sentence a pair, how well each map finds the truth, and where everything is."""
     console.print(_summary(result.summary))
-    for sentence in sentences(result.comparisons):
+    shown = result.comparisons
+    if len(shown) > MANY:
+        shown = shown[shown["arm_a"] == shown["arm_a"].iloc[0]]
+    for sentence in sentences(shown):
         console.print(sentence, highlight=False, markup=False)
+    if others := len(result.comparisons) - len(shown):
+        console.print(f"{others} more pairs are in comparisons.csv", highlight=False, markup=False)
     if len(result.maps):
         console.print(_truth(result.maps))
     console.print(f"\nEverything is in {result.folder}", highlight=False, markup=False, soft_wrap=True)
@@ -60,9 +67,11 @@ def _truth(maps: pd.DataFrame) -> Table:
     table.add_column("arm")
     table.add_column("before training", justify="right")
     table.add_column("after", justify="right")
+    table.add_column("of each image", justify="right")
     grouped = maps.groupby("arm", sort=False)
     for arm, fits in grouped:
-        table.add_row(str(arm), f"{fits['auc_before'].mean():.3f}", _mean_and_sd(fits["auc"].mean(), fits["auc"].std()))
+        after, each = (_mean_and_sd(fits[name].mean(), fits[name].std()) for name in ("auc", "auc_images"))
+        table.add_row(str(arm), f"{fits['auc_before'].mean():.3f}", after, each)
     return table
 
 
