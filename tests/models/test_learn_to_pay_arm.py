@@ -29,7 +29,12 @@ def fitted(arm: str, backbone: str, size: int, **values: Any) -> FittedModel:
 @pytest.mark.parametrize(
     ("arm", "backbone", "values", "sides"),
     [
-        ("learn-to-pay", "small-cnn", {"preset": "paper", "score": "dp"}, {"2": 36, "6": 18, "10": 9}),
+        (
+            "learn-to-pay",
+            "small-cnn",
+            {"preset": "paper", "score": "dp"},
+            {"block1.2": 36, "block2.2": 18, "block3.2": 9},
+        ),
         ("learn-to-pay", "resnet10t", {"levels": "layer2,layer4", "dim": 20}, {"layer2": 9, "layer4": 3}),
         ("learn-to-pay-control", "small-cnn", {"dropout": 0.3}, {}),
     ],

@@ -23,8 +23,8 @@ def test_computes_three_blocks_an_average_and_a_linear_layer() -> None:
     torch.manual_seed(1)
     network = small_cnn(channels=3, classes=5, width=4).eval()
     images = torch.randn(7, 3, 12, 10)
-    convolutions = [layer for layer in network if isinstance(layer, nn.Conv2d)]
-    norms = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
     head = network[-1]
     assert isinstance(head, nn.Linear)
     for norm in norms:

@@ -21,6 +21,7 @@ class Followed(nn.Module):
     """A stage of a backbone with attention behind it.
 
     Example:
+        >>> import torch
         >>> Followed(nn.Conv2d(3, 8, 3), nn.Identity())(torch.rand(2, 3, 12, 10)).shape
         torch.Size([2, 8, 10, 8])
     """
@@ -54,7 +55,7 @@ def insert(
         FoveolaError: If there is no such place, or the features there are no ``B x C x H x W``.
 
     Example:
-        >>> import timm
+        >>> import timm, torch
         >>> network = timm.create_model("resnet18", num_classes=3)
         >>> insert(network, lambda channels, size: nn.BatchNorm2d(channels), torch.rand(1, 3, 64, 48), at="stages")
         ['layer1', 'layer2', 'layer3', 'layer4']
