@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from foveola.attention import ARMS
+from foveola.attention import ARMS, SimAM, attach
 from foveola.attention.resattnet import Enlarged, ResidualAttentionSettings
 
 
@@ -32,3 +32,10 @@ def test_the_arm_brings_its_backbone_and_wraps_it_only_when_asked_to() -> None:
     assert arm.backbone == "resattnet92"
     assert arm.adapt(backbone, image, arm.configure({})) is backbone
     assert isinstance(arm.adapt(backbone, image, arm.configure({"enlarge": True})), Enlarged)
+
+
+def test_maps_are_called_as_without_the_enlargement() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), SimAM(8))
+    images = torch.rand(2, 3, 12, 10)
+    _, maps = attach(Enlarged(network, side=16))(images, return_maps=True)
+    assert {place: tuple(values.shape) for place, values in maps.items()} == {"1": (2, 14, 14)}

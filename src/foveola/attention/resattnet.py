@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foveola.attention.arm import Arm, ArmSettings, register
+from foveola.attention.mechanism import Mechanism
 
 SIDE = 224
 """The only side of images, in pixels, that the network takes."""
@@ -44,6 +45,9 @@ class Enlarged(nn.Module):
     def __init__(self, network: nn.Module, side: int = SIDE) -> None:
         super().__init__()
         self.network, self.side = network, side
+        for name, module in network.named_modules():
+            if isinstance(module, Mechanism):
+                module.place = module.place or name  # as it is called without the enlargement
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Any:
         """Returns what the network makes of the enlarged images."""
