@@ -12,6 +12,7 @@ import yaml
 
 import foveola
 from foveola.errors import FoveolaError
+from foveola.plugins import PLUGINS
 from foveola.protocol import PlannedFit, RunConfiguration, RunFolder
 from foveola.protocol.run_folder import default_folder
 
@@ -42,6 +43,7 @@ def test_a_run_begins_with_three_files(begun: RunFolder, configure: Configure) -
     assert manifest["command"] == ["foveola", "compare", "--data", "x y"]
     assert (manifest["schema_version"], manifest["data_fingerprint"], manifest["seeds"]) == (1, "abc", [0])
     assert manifest["packages"]["foveola"] == foveola.__version__
+    assert manifest["plugins"] == PLUGINS
     assert {"torch", "numpy", "lightning", "timm"} <= set(manifest["packages"])
     assert manifest["python"] == sys.version.split()[0]
 
