@@ -147,6 +147,9 @@ def test_no_dependency_is_pinned() -> None:
 
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_nothing_private_is_in_the_tree(what: str) -> None:
-    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in FILES}
+    files = [
+        path for path in FILES if path.suffix != ".png" or what != "work left undone"
+    ]  # three bytes come by chance
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in files}
     hits = {name: re.search(FORBIDDEN[what], text) for name, text in texts.items()}
     assert {name: hit[0] for name, hit in hits.items() if hit} == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from dataclasses import dataclass
 from typing import Any
 
 import safetensors.torch
@@ -78,6 +79,17 @@ def leaves_nothing_behind(subject: Subject) -> None:
         require(not hooked, f"hooks are left on {', '.join(hooked)}")
 
 
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """Something that is only the same as itself; it is kept, as another could come to lie where it lay."""
+
+    value: Any
+    version: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held) and self.value is other.value and self.version == other.version
+
+
 def _belongings(model: nn.Module, versions: bool) -> dict[str, Any]:
     """Returns all that hangs on the modules; the versions of tensors only where nothing may write into them."""
 
@@ -85,8 +97,8 @@ def _belongings(model: nn.Module, versions: bool) -> dict[str, Any]:
         if isinstance(value, dict):
             return {key: described(inner) for key, inner in value.items()}
         if isinstance(value, Tensor):
-            return id(value), value._version if versions else None
-        return id(value) if isinstance(value, nn.Module) else repr(value)
+            return _Held(value, value._version if versions else None)
+        return _Held(value) if isinstance(value, nn.Module) else repr(value)
 
     return {name or type(model).__name__: described(vars(module)) for name, module in model.named_modules()}
 
