@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import pandas as pd
 import timm.layers
 import torch
 from monai.networks.blocks import SABlock, SpatialAttentionBlock
-from record import record
+from record import peak_mib, record
 from timm.layers import cbam
 from torch import Tensor, nn
 from torch.nn import functional
@@ -105,11 +104,11 @@ def measure_alone(name: str, backbone: str, batch: int, device: str) -> dict[str
     step = make_step(network, batch, device)
     for _ in range(3):
         step()
-    peak = torch.cuda.max_memory_allocated() if device == "cuda" else 1024 * resource.getrusage(0).ru_maxrss
+    peak = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else peak_mib()
     return {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "gmac": counter.get_total_flops() / 2e9,
-        "peak_mib": peak / 2**20,
+        "peak_mib": peak,
     }
 
 

@@ -30,6 +30,12 @@ def device_name() -> str:
     return f"{model}, {os.cpu_count()} cores"
 
 
+def peak_mib() -> float:
+    """Returns the most memory that this process has held, in MiB; what it was started from does not count."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
 def record(name: str, table: pd.DataFrame, note: str) -> None:
     """Prints a table and writes it to ``results/NAME.json``."""
     shown = Table(title=note, title_justify="left")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 
 import pandas as pd
 import torch
-from record import record
+from record import peak_mib, record
 
 from foveola.attention import SelfAttention
 
@@ -27,7 +26,7 @@ def run(way: str, side: int, device: str) -> dict[str, float]:
     operator = SelfAttention(queries, keys, DEPTH**-0.5)
     small = SelfAttention(queries[..., :4, :4], keys[..., :4, :4], DEPTH**-0.5)
     small.apply(values[..., :4, :4])  # whatever is loaded on first use
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     started = time.perf_counter()
     if way == "apply":
         operator.apply(values)
@@ -39,7 +38,7 @@ def run(way: str, side: int, device: str) -> dict[str, float]:
         torch.cuda.synchronize()
     seconds = time.perf_counter() - started
     used = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else 0.0
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    grown = peak_mib() - before
     return {"ms": 1000 * seconds, "peak_mib": used or grown}
 
 
