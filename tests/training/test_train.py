@@ -91,7 +91,7 @@ def test_validation_is_recorded_and_changes_nothing(case: Case, tmp_path: Path) 
     tables = {name: pd.read_csv(tmp_path / name / "history.csv") for name in ("with", "without")}
     columns = ["epoch", "train_loss", "train_accuracy", "penalty"]
     assert sorted(tables["without"].columns) == sorted(columns)
-    assert sorted(tables["with"].columns) == sorted([*columns, "val_loss", "val_accuracy"])
+    assert sorted(tables["with"].columns) == sorted([*columns, "val_loss", "val_accuracy", "val_macro_auc"])
     pd.testing.assert_frame_equal(tables["with"][columns], tables["without"][columns])
 
 

@@ -61,6 +61,13 @@ class Attended(nn.Module):
         layers = [module for module in self.network.modules() if isinstance(module, AttentionLayer)]
         return list(dict.fromkeys(parameter for layer in layers for parameter in layer.parameters()))
 
+    def frozen_state(self) -> dict[str, Tensor]:
+        """Returns the state that the model would have if it were frozen now; nothing is copied."""
+        state: dict[str, Tensor] = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        if self.attention is not None:
+            state |= {f"attention.{name}": value for name, value in self.attention.frozen().state_dict().items()}
+        return state
+
     def freeze(self) -> None:
         """Fixes the map of the mask: it costs one multiplication now, and the state holds nothing else of the mask."""
         if self.attention is not None:

@@ -6,6 +6,7 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch.optim import Adam, Optimizer
 
 from foveola.attention import ArmSettings, Attended, MaskSettings
 from foveola.data.preprocessing import Scaling
+from foveola.statistics.metrics import macro_auc
 from foveola.training.batches import Batch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.phases import phase_at, phases
@@ -34,13 +36,16 @@ class AttentionTraining(LightningModule):
         arm: The attention's own settings.
         seed: Of everything random in a step; set anew each step, so that a resumed run repeats an undisturbed one.
         contrast: The supervised contrastive term; its projector is trained as the network is.
+        watched: The role of the images that are looked at after each epoch.
     """
 
     def __init__(
         self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
-        contrast: ContrastiveTerm | None = None,
+        contrast: ContrastiveTerm | None = None, watched: str = "val",
     ) -> None:  # fmt: skip
         super().__init__()
+        self.watched = watched
+        self._seen: list[tuple[Tensor, Tensor]] = []
         self.model, self.scaling, self.settings, self.arm, self.seed = model, scaling, settings, arm, seed
         self.contrast = contrast
         freezes = isinstance(arm, MaskSettings) and arm.freezes
@@ -81,7 +86,17 @@ class AttentionTraining(LightningModule):
         """Records loss and accuracy of one batch."""
         images, labels = batch
         logits, _ = self(images)
-        self._record("val", logits, labels, functional.cross_entropy(logits, labels))
+        self._record(self.watched, logits, labels, functional.cross_entropy(logits, labels))
+        self._seen.append((logits.detach().float().cpu(), labels.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Records the macro AUC over all that were looked at; NaN where a class is not among them."""
+        logits, labels = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen.clear()
+        probabilities = logits.softmax(1).double().numpy()
+        every = len(labels.unique()) == probabilities.shape[1] and bool(np.isfinite(probabilities).all())
+        value = macro_auc(labels.numpy(), probabilities) if every else math.nan
+        self.log(f"{self.watched}_macro_auc", torch.tensor(value))
 
     def _record(self, role: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
         accuracy = (logits.argmax(1) == labels).float().mean()

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from foveola.settings import Settings
 
+Criterion = Literal["loss", "accuracy", "macro_auc"]
+
 
 class TrainingSettings(Settings):
     """How one network is trained.
@@ -20,6 +22,9 @@ class TrainingSettings(Settings):
         weight_decay: Adam's L2 term for the backbone, and for attention that has none of its own.
         schedule: ``cosine`` lets the learning rates fall to zero over the epochs, which steadies the last epoch, the
             one that is tested; ``constant`` is as published.
+        keep: Which epoch's network is kept: the ``last``, or the ``best`` by the criterion on the validation images;
+            ``auto`` is best under a protocol that sets images aside for that, and last elsewhere.
+        criterion: What makes an epoch, or a trial of settings, the best on the validation images.
         precision: ``auto`` mixes in bfloat16 (or float16) on a GPU and is ``32`` elsewhere.
         device: ``auto`` takes a GPU where there is one.
     """
@@ -30,6 +35,8 @@ class TrainingSettings(Settings):
     lr: float = Field(1e-4, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
+    keep: Literal["auto", "last", "best"] = "auto"
+    criterion: Criterion = "loss"
     precision: Literal["auto", "32", "16-mixed", "bf16-mixed"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 

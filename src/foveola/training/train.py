@@ -17,7 +17,7 @@ from torch.utils import deterministic
 from foveola.attention import ArmSettings, Attended
 from foveola.data.preprocessing import Scaling
 from foveola.training.batches import PixelRows
-from foveola.training.callbacks import History, LastEpoch, Progress, ReportProgress
+from foveola.training.callbacks import BestEpoch, EpochWatch, History, LastEpoch, Progress, ReportProgress, TellEpoch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.module import AttentionTraining
 from foveola.training.settings import TrainingSettings
@@ -36,8 +36,12 @@ def train(
     seed: int,
     folder: Path,
     progress: Progress | None = None,
-) -> None:
+    watched: str = "val",
+    watch: EpochWatch | None = None,
+) -> int:
     """Trains a model in place and leaves it in evaluation mode, on the CPU, with its map fixed.
+
+    Returns the number of the epoch, counted from 1, that the model is of.
 
     Writes ``history.csv``, ``tensorboard/`` and, after each epoch, ``last.ckpt`` into the folder. Where a
     ``last.ckpt`` is there already, training goes on behind its epoch and ends as if it had not been stopped.
@@ -45,16 +49,21 @@ def train(
     Args:
         model: The network with its attention.
         training: The training images.
-        validation: Images whose loss is recorded each epoch and nothing else; may be empty.
+        validation: Images that are looked at after each epoch: their loss, accuracy and macro AUC are recorded, and
+            choose the epoch where the settings say so; may be empty.
         scaling: From stored pixels to what the network sees.
         settings: How to train.
         arm: The attention's own settings.
         seed: Of the order of the batches and of everything random in a step.
         folder: Where to write.
         progress: Told the epoch, the steps done and the steps in all.
+        watched: What the images that are looked at are called in the history.
+        watch: Told the values of each epoch; it may raise to stop.
     """
     checkpoint = folder / CHECKPOINT
-    callbacks = [History(folder / "history.csv"), LastEpoch(checkpoint)]
+    best = BestEpoch(model, f"{watched}_{settings.criterion}", settings.criterion) if settings.keep == "best" else None
+    callbacks = [History(folder / "history.csv"), *([best] if best else []), LastEpoch(checkpoint)]
+    callbacks += [TellEpoch(watch)] if watch else []
     with _quiet_lightning():
         trainer = Trainer(
             max_epochs=settings.epochs,
@@ -70,7 +79,7 @@ def train(
             num_sanity_val_steps=0,
         )
         contrast = _contrastive_term(model, training, arm, seed)
-        module = AttentionTraining(model, scaling, settings, arm, seed, contrast)
+        module = AttentionTraining(model, scaling, settings, arm, seed, contrast, watched)
         module = module.to(memory_format=torch.channels_last)
         with _keyboard_interrupt():
             trainer.fit(
@@ -81,7 +90,10 @@ def train(
                 weights_only=True,
             )
     model.freeze()
+    if best and best.state:
+        model.load_state_dict(best.state)
     model.cpu().eval()
+    return best.epoch if best and best.state else settings.epochs
 
 
 def _contrastive_term(model: Attended, training: PixelRows, arm: ArmSettings, seed: int) -> ContrastiveTerm | None:
