@@ -13,15 +13,16 @@ import torch
 from foveola import atomic
 from foveola.attention import ARMS, Attended
 from foveola.data.cohort import Cohort
-from foveola.data.preprocessing import IMAGENET, Preprocessing, Scaling, training_scaling
+from foveola.data.preprocessing import Scaling
 from foveola.errors import FoveolaError
-from foveola.models import BackboneSettings, FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
-from foveola.models.backbones import pretrained_statistics
+from foveola.models import FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
+from foveola.models.scaling import choose_scaling
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit_maps import write_map_before, write_maps
 from foveola.protocol.plan import PlannedFit, rows_of
-from foveola.training import NormalisedBatches, PixelRows, Progress, train
+from foveola.training import PixelRows, Progress, train
 from foveola.training.train import CHECKPOINT
+from foveola.training.untrained import check_device, untrained
 
 DONE = "done"
 
@@ -58,11 +59,7 @@ def check_fit(configuration: RunConfiguration, data: FitData) -> None:
         FoveolaError: For a device that is not there, or a backbone, weights, an image size or settings of an arm that
             cannot be used.
     """
-    device = configuration.training.device
-    if (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise FoveolaError("a device that this machine has", f"'{device}'", "--device", "give --device auto or cpu")
+    check_device(configuration.training.device)
     with torch.random.fork_rng():
         for name, values in configuration.arms.items():
             arm = ARMS[name]
@@ -91,15 +88,13 @@ def run_fit(
     training, labels = data.rows("train", planned.fold), data.cohort.table["label"].to_numpy()
     arm = ARMS[planned.arm]
     settings = arm.configure(configuration.arms[planned.arm])
-    backbone = arm_backbone(arm, configuration.backbone)
+    backbone = arm_backbone(arm, settings, configuration.backbone)
     scaling = choose_scaling(configuration.preprocessing, backbone, data.pixels, training)
+    model = untrained(
+        arm, settings, configuration.backbone, data.shape, data.pixels, training, scaling=scaling, seed=planned.seed
+    )
+    fitted = FittedModel(model, _description(planned, configuration, data, model, scaling))
     with torch.random.fork_rng():
-        torch.manual_seed(planned.seed)
-        network = arm_network(arm, settings, configuration.backbone, data.shape)
-        torch.manual_seed(planned.seed)
-        batches = NormalisedBatches(data.pixels, training, scaling)
-        model = Attended(network, arm.mask(batches, settings) if arm.mask else None)
-        fitted = FittedModel(model.eval(), _description(planned, configuration, data, model, scaling))
         write_map_before(folder, fitted, data.pixels, data.rows("test", planned.fold))
         train(
             model.train(),
@@ -120,13 +115,14 @@ def _description(
 ) -> ModelDescription:
     """Says what the model of a fit is, or will be when it is trained."""
     arm = ARMS[planned.arm]
-    backbone = arm_backbone(arm, configuration.backbone)
+    settings = arm.configure(configuration.arms[planned.arm])
+    backbone = arm_backbone(arm, settings, configuration.backbone)
     return ModelDescription(
         arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
         classes=data.cohort.classes, channels=data.shape.channels,
         backbone=backbone.model_copy(update={"weights": backbone.weights and Path(backbone.weights.name)}),
         preprocessing=configuration.preprocessing, scaling=scaling,
-        arm_settings=arm.configure(configuration.arms[planned.arm]).model_dump(mode="json"),
+        arm_settings=settings.model_dump(mode="json"),
         attention=model.attention.facts() if model.attention else {},
         label=configuration.label, bins=configuration.bins,
     )  # fmt: skip
@@ -142,22 +138,3 @@ def _finish(model: FittedModel, data: FitData, folder: Path, started: float) -> 
     atomic.write_csv(folder / "predictions.csv", predictions)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     atomic.write_json(folder / DONE, {"seconds": round(time.perf_counter() - started, 3)})
-
-
-def choose_scaling(
-    preprocessing: Preprocessing, backbone: BackboneSettings, pixels: np.ndarray, training: np.ndarray
-) -> Scaling:
-    """Returns how stored pixels become what the network sees.
-
-    ``auto`` gives pretrained weights the mean and sd that they were trained with, and other networks those of the
-    training images.
-    """
-    channels = pixels.shape[1]
-    if preprocessing.scaling == "imagenet":
-        return IMAGENET[channels]
-    if preprocessing.scaling == "training" or not backbone.starts_trained:
-        return training_scaling(pixels, training)
-    mean, std = pretrained_statistics(backbone.name)
-    if channels == 1:  # the kernels are summed over the colours
-        mean, std = (sum(mean) / len(mean),), (sum(std) / len(std),)
-    return Scaling(mean=mean, std=std)
