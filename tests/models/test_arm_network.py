@@ -67,8 +67,8 @@ def test_settings_reach_the_layer() -> None:
 def test_an_arm_with_a_backbone_of_its_own_has_that() -> None:
     arm = Arm("whole", "a network", ArmSettings, "none", backbone="small-cnn")
     other = BackboneSettings(name="resnet50", weights=None)
-    assert arm_backbone(arm, other) == BackboneSettings(name="small-cnn", pretrained=False)
-    assert arm_backbone(GATED, other) is other
+    assert arm_backbone(arm, ArmSettings(), other) == BackboneSettings(name="small-cnn", pretrained=False)
+    assert arm_backbone(GATED, LayerSettings(), other) is other
     assert "block1" in dict(arm_network(arm, arm.configure({}), other, SHAPE).named_children())
 
 

@@ -7,7 +7,7 @@ import pkgutil
 from importlib import import_module
 
 from foveola.attention import plain as plain  # stands first in `foveola list attention`
-from foveola.attention.arm import ARMS, Arm, ArmSettings, LayerSettings, MaskSettings, register
+from foveola.attention.arm import ARMS, Arm, ArmSettings, LayerSettings, MaskSettings, SolvedSettings, register
 from foveola.attention.attach import Attended, attach
 from foveola.attention.attention_gate import AttentionGate, AttentionGatePooling
 from foveola.attention.cbam import Cbam
@@ -70,6 +70,7 @@ __all__ = [
     "Shared",
     "SigmoidMask",
     "SimAM",
+    "SolvedSettings",
     "SpatialGroupEnhance",
     "SqueezeExcite",
     "StochasticGates",

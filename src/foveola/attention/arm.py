@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from foveola.attention.mask import InputMask
@@ -17,6 +18,8 @@ from foveola.settings import Settings, validated
 
 Row = Literal["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
 """The rows of the table of operators: what the matrix A of an arm is."""
+
+Backbone = TypeVar("Backbone", bound=Settings)
 
 
 class ArmSettings(Settings):
@@ -37,6 +40,10 @@ class ArmSettings(Settings):
     def backbone_size(self, size: int) -> int:
         """Returns the side of the images that the backbone gets where those of the comparison have this side."""
         return size
+
+    def chosen_backbone(self, backbone: Backbone) -> Backbone:
+        """Returns the settings of the backbone that the arm has where those of the comparison are these."""
+        return backbone
 
 
 class MaskSettings(ArmSettings):
@@ -61,9 +68,26 @@ class LayerSettings(ArmSettings):
     at: str = "auto"
 
 
+class SolvedSettings(ArmSettings):
+    """What every arm whose parameters are found without gradient training can be told.
+
+    The settings of gradient training are refused, because they would change nothing.
+    """
+
+    @field_validator(*ArmSettings.model_fields)
+    @classmethod
+    def _refuse(cls, value: Any, info: Any) -> Any:
+        default = ArmSettings.model_fields[info.field_name].default
+        if value != default:
+            raise ValueError(f"{default}, because nothing is trained by gradients")
+        return value
+
+
 @dataclass(frozen=True)
 class Arm:
     """One contestant. At most one of ``mask``, ``layer`` and ``network`` says what attention does.
+
+    A classical baseline has no attention; its network gets its parameters from ``solve``.
 
     Attributes:
         name: What a user types after ``--arm``.
@@ -75,9 +99,13 @@ class Arm:
             backbone where the settings, a `LayerSettings`, say.
         network: Makes another network of the backbone; also given one image ``1 x C x H x W`` to find sizes with.
         backbone: The backbone that it comes with, whatever the comparison's is.
+        solve: Finds the parameters without gradient training. It gets the network as built, in evaluation mode and on
+            the CPU; the training images as it sees them; their labels, numbered from 0; the group of each, ``""`` for
+            one of its own; the settings; and a seed. It returns the network, ready to predict.
 
     Raises:
-        ValueError: If that is more than one, the operator is none of the table, or a layer cannot be told where to go.
+        ValueError: If that is more than one, an arm with a mask or a layer is solved, the operator is none of the
+            table, or a layer cannot be told where to go.
     """
 
     name: str
@@ -88,10 +116,13 @@ class Arm:
     layer: Callable[[int, tuple[int, int], Any], nn.Module] | None = None
     network: Callable[[nn.Module, Tensor, Any], nn.Module] | None = None
     backbone: str | None = None
+    solve: Callable[[nn.Module, Batches, np.ndarray, np.ndarray, Any, int], nn.Module] | None = None
 
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.mask, self.layer, self.network)) > 1:
             raise ValueError(f"arm '{self.name}' has more than one of mask, layer and network")
+        if self.solve is not None and (self.mask is not None or self.layer is not None):
+            raise ValueError(f"arm '{self.name}' has attention, which learns by gradients, and is solved without them")
         if self.operator not in get_args(Row):
             raise ValueError(f"the operator of arm '{self.name}' is '{self.operator}', none of {get_args(Row)}")
         if self.layer is not None and not issubclass(self.settings, LayerSettings):

@@ -7,14 +7,27 @@ from typing import Any
 import torch
 from torch import nn
 
-from foveola.attention import Arm
+from foveola.attention import Arm, ArmSettings
 from foveola.models.backbones import BackboneSettings, backbone_design, build_backbone, try_out
 from foveola.models.design import ImageShape
 
 
-def arm_backbone(arm: Arm, backbone: BackboneSettings) -> BackboneSettings:
-    """Returns the settings of the backbone that an arm has: the comparison's, unless it comes with its own."""
-    return backbone if arm.backbone is None else BackboneSettings(name=arm.backbone, pretrained=False)
+def arm_backbone(arm: Arm, settings: ArmSettings, backbone: BackboneSettings) -> BackboneSettings:
+    """Returns the settings of the backbone that an arm has.
+
+    It is the comparison's, unless the arm comes with its own or its settings choose another.
+
+    Args:
+        arm: The arm.
+        settings: The arm's own.
+        backbone: The comparison's backbone.
+
+    Raises:
+        FoveolaError: If the arm cannot do with it.
+    """
+    if arm.backbone is not None:
+        return BackboneSettings(name=arm.backbone, pretrained=False)
+    return settings.chosen_backbone(backbone)
 
 
 def arm_network(
@@ -39,7 +52,7 @@ def arm_network(
         >>> network(torch.rand(2, 1, 32, 32)).shape
         torch.Size([2, 3])
     """
-    chosen = arm_backbone(arm, backbone)
+    chosen = arm_backbone(arm, settings, backbone)
     seen = shape.model_copy(update={"size": settings.backbone_size(shape.size)})
     network = (build_backbone if load else backbone_design)(chosen, seen)
     if arm.layer is None and arm.network is None:
