@@ -70,7 +70,7 @@ GOOD = [f"s{i},{'test' if i in (3, 6) else 'train'}" for i in range(7)]
         (["sample,role", *GOOD[:4]], "got 3 that are missing, the first 's4'"),
         (["sample,role", *GOOD, "s2,train"], "1 that come twice, the first 's2'"),
         (["sample,role", "s0,trian", *GOOD[1:]], "'trian', .*did you mean 'train'"),
-        (["sample,role", "s0,", *GOOD[1:]], "choose one of test, train, val"),
+        (["sample,role", "s0,", *GOOD[1:]], "choose one of test, train, unused, val"),
         (["sample,role", "s0,test", *GOOD[1:]], "group 'p' both .* fold 0.*grouped=false"),
         (["sample,role", *(f"s{i},train" for i in range(7))], "no 'test' in fold 0"),
         (["sample,fold", *(f"s{i},0" for i in range(7))], "no 'train' in fold 0"),

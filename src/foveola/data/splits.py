@@ -1,11 +1,8 @@
 """Split tables: which sample is trained on and which is tested on, fold by fold.
 
 A split table has the columns ``sample``, ``group``, ``label`` (the name of the class), ``fold`` and ``role``
-(``train``, ``val`` or ``test``), with one row for every sample in every fold, in the order of the cohort.
-
-Samples are dealt unit by unit, where a unit is a group or a sample that belongs to none: large units first, equal ones
-class by class in random order, each to the part that lacks its classes most. One rule thus serves hold-out sets of any
-size and folds alike, and without groups the share of every class is kept to within one sample.
+(``train``, ``val``, ``test`` or ``unused``), with one row for every sample in every fold, in the order of the cohort. A
+fold that only serves to choose something has nobody to test on.
 """
 
 from __future__ import annotations
@@ -17,9 +14,12 @@ import numpy as np
 import pandas as pd
 
 from foveola.data.cohort import SPLITS, Cohort
+from foveola.data.dealing import check_folds, check_labels, deal
 from foveola.errors import FoveolaError, unknown_name
 
 COLUMNS = ("sample", "group", "label", "fold", "role")
+UNUSED = "unused"
+ROLES = (*SPLITS, UNUSED)
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +47,17 @@ def holdout(
     ):  # fmt: skip
         if not valid:
             raise FoveolaError("a fraction below 1", f"{fraction:g}", f"--set {name}", "give one such as 0.2")
-    _check_labels(cohort)
+    check_labels(cohort)
     rng = np.random.default_rng(seed)
     roles = _own_roles(cohort)
     if roles is None:
-        parts = _deal(cohort, np.arange(len(cohort)), [1 - test_fraction, test_fraction], grouped, rng)
+        parts = deal(cohort, np.arange(len(cohort)), [1 - test_fraction, test_fraction], grouped, rng)
         roles = np.array(["train", "test"])[parts]
     if val_fraction > 0 and "val" not in roles:
         rows = np.flatnonzero(roles == "train")
-        parts = _deal(cohort, rows, [1 - val_fraction, val_fraction], grouped, rng)
+        parts = deal(cohort, rows, [1 - val_fraction, val_fraction], grouped, rng)
         roles[rows[parts == 1]] = "val"
-    return _finish(cohort, [(0, roles)], grouped, cohort.name)
+    return split_table(cohort, [(0, roles)], grouped, cohort.name)
 
 
 def kfold(cohort: Cohort, *, folds: int = 5, grouped: bool = True, seed: int = 0) -> pd.DataFrame:
@@ -68,14 +68,14 @@ def kfold(cohort: Cohort, *, folds: int = 5, grouped: bool = True, seed: int = 0
     Raises:
         FoveolaError: If a sample has no label, or a class has fewer samples or groups than there are folds.
     """
-    _check_labels(cohort)
+    check_labels(cohort)
     if folds < 2:
         raise FoveolaError("at least 2 folds", str(folds), "--folds", "give 2 or more")
     if (cohort.table["split"] != "").any():
         log.info("%s has a split of its own; it is not used, the folds are made of all images", cohort.name)
-    _check_folds(cohort, folds, grouped)
-    parts = _deal(cohort, np.arange(len(cohort)), [1 / folds] * folds, grouped, np.random.default_rng(seed))
-    return _finish(cohort, _each_tested(parts), grouped, cohort.name)
+    check_folds(cohort, np.arange(len(cohort)), folds, grouped)
+    parts = deal(cohort, np.arange(len(cohort)), [1 / folds] * folds, grouped, np.random.default_rng(seed))
+    return split_table(cohort, each_tested(parts), grouped, cohort.name)
 
 
 def read_split_file(path: Path | str, cohort: Cohort, *, grouped: bool = True) -> pd.DataFrame:
@@ -90,20 +90,20 @@ def read_split_file(path: Path | str, cohort: Cohort, *, grouped: bool = True) -
     """
     where = str(path)
     table = _read_table(where)
-    _check_labels(cohort)
+    check_labels(cohort)
     if "role" not in table:
         _check_samples(table["sample"], cohort, where)
         parts = table.set_index("sample")["fold"].loc[cohort.table["sample"]].to_numpy()
-        return _finish(cohort, _each_tested(parts), grouped, where)
+        return split_table(cohort, each_tested(parts), grouped, where)
     for role in table["role"].unique():
-        if role not in SPLITS:
-            raise unknown_name("role", role, SPLITS, where)
+        if role not in ROLES:
+            raise unknown_name("role", role, ROLES, where)
     folds: list[tuple[int, np.ndarray]] = []
     for fold, rows in table.groupby("fold", sort=True):
         _check_samples(rows["sample"], cohort, where)
         roles = rows.set_index("sample")["role"].loc[cohort.table["sample"]]
         folds.append((int(str(fold)), roles.to_numpy(dtype=str)))
-    return _finish(cohort, folds, grouped, where)
+    return split_table(cohort, folds, grouped, where)
 
 
 def check_no_leak(splits: pd.DataFrame, *, grouped: bool = True, where: str = "the split table") -> None:
@@ -125,54 +125,33 @@ def check_no_leak(splits: pd.DataFrame, *, grouped: bool = True, where: str = "t
             )  # fmt: skip
 
 
-def _deal(cohort: Cohort, rows: np.ndarray, shares: list[float], grouped: bool, rng: np.random.Generator) -> np.ndarray:
-    """Deals rows into parts of the given shares and returns the part of each row."""
-    units, counts = _units(cohort, rows, grouped)
-    totals = counts.sum(axis=0)
-    weights = counts / np.maximum(totals, 1) ** 2  # one sample counts for less, the larger its class
-    target = np.outer(shares, totals)
-    have = np.zeros_like(target)
-    part = np.zeros(len(counts), dtype=np.intp)
-    order = rng.permutation(len(counts))
-    for unit in order[np.lexsort((counts[order].argmax(axis=1), -counts[order].sum(axis=1)))]:
-        part[unit] = np.lexsort((have.sum(axis=1), (have - target) @ weights[unit]))[0]
-        have[part[unit]] += counts[unit]
-    for lacking, label in np.argwhere((have == 0) & (totals > 0)):  # give it a small unit where others stay behind
-        holders = np.flatnonzero(counts[:, label])
-        spare = holders[np.bincount(part[holders], minlength=len(shares))[part[holders]] > 1]
-        if len(spare) and lacking not in part[holders]:
-            part[spare[np.argmin(counts[spare].sum(axis=1))]] = lacking
-    dealt: np.ndarray = part[units]
-    return dealt
-
-
-def _units(cohort: Cohort, rows: np.ndarray, grouped: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the unit of every row, and how many samples of every class each unit has (``units x classes``)."""
-    table = cohort.table.iloc[rows]
-    names = pd.Series([f"sample {row}" for row in rows], index=table.index)
-    if grouped:
-        names = names.where(table["group"] == "", "group " + table["group"])
-    units = pd.factorize(names)[0]
-    counts = np.zeros((units.max(initial=-1) + 1, len(cohort.classes)))
-    np.add.at(counts, (units, table["label"].to_numpy()), 1)
-    return units, counts
-
-
-def _each_tested(parts: np.ndarray) -> list[tuple[int, np.ndarray]]:
+def each_tested(parts: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Returns the number and the roles of one fold a part, in which that part is tested on."""
     return [(int(part), np.where(parts == part, "test", "train")) for part in np.unique(parts)]
 
 
-def _finish(cohort: Cohort, folds: list[tuple[int, np.ndarray]], grouped: bool, where: str) -> pd.DataFrame:
-    """Puts the table together, checks it, and warns of classes that a fold lacks."""
+def split_table(
+    cohort: Cohort, folds: list[tuple[int, np.ndarray]], grouped: bool, where: str,
+    *, needed: tuple[str, ...] = ("train", "test"),
+) -> pd.DataFrame:  # fmt: skip
+    """Puts a split table together, checks it, and warns of classes that a fold lacks.
+
+    Args:
+        cohort: The samples.
+        folds: The number of each fold, and the role of every sample in it.
+        grouped: Whether a group on both sides is an error.
+        where: What the error messages call the table.
+        needed: The roles that every fold has to have.
+    """
     known = cohort.table[["sample", "group"]].assign(label=np.array(cohort.classes)[cohort.table["label"]])
     for fold, roles in folds:
-        for role in ("train", "test"):
+        for role in needed:
             if role not in roles:
                 raise FoveolaError(
-                    "samples to train on and samples to test on", f"no '{role}' in fold {fold}", where,
+                    " and ".join(f"samples to {name} on" for name in needed), f"no '{role}' in fold {fold}", where,
                     f"give some samples the role '{role}'",
                 )  # fmt: skip
-        for role in np.unique(roles):
+        for role in sorted(set(roles) - {UNUSED}):
             for name in sorted(set(cohort.classes) - set(known["label"][roles == role])):
                 log.warning("fold %d of %s has no image of class '%s' in %s", fold, where, name, role)
     splits = pd.concat([known.assign(fold=fold, role=roles) for fold, roles in folds], ignore_index=True)
@@ -193,38 +172,6 @@ def _own_roles(cohort: Cohort) -> np.ndarray | None:
             "fill in train, val or test for these, or remove the column",
         )  # fmt: skip
     return roles if "test" in roles else np.where(roles == "val", "test", roles)
-
-
-def _check_labels(cohort: Cohort) -> None:
-    missing = cohort.table["sample"][cohort.table["label"] < 0]
-    if len(missing):
-        raise FoveolaError(
-            "a label for every sample", f"{len(missing)} without, the first '{missing.iloc[0]}'", cohort.name,
-            "label them or leave them out",
-        )  # fmt: skip
-    if len(cohort.classes) < 2:
-        raise FoveolaError(
-            "at least two classes", f"only '{cohort.classes[0]}'", cohort.name, "add images of another class"
-        )
-    for name, count in zip(cohort.classes, np.bincount(cohort.table["label"]), strict=True):
-        if count < 2:
-            raise FoveolaError(
-                "at least two images of every class", f"{count} of class '{name}'", cohort.name,
-                "add images of that class or remove it",
-            )  # fmt: skip
-
-
-def _check_folds(cohort: Cohort, folds: int, grouped: bool) -> None:
-    _, counts = _units(cohort, np.arange(len(cohort)), grouped)
-    held = (counts > 0).sum(axis=0)
-    fewest = int(held.argmin())
-    if held[fewest] < folds:
-        units = "groups" if grouped and (cohort.table["group"] != "").any() else "images"
-        most = int(held[fewest])
-        raise FoveolaError(
-            f"at least {folds} {units} of every class for {folds} folds", f"{most} of class '{cohort.classes[fewest]}'",
-            cohort.name, f"give `--folds {most}`" if most > 1 else f"add {units} of that class or use a hold-out set",
-        )  # fmt: skip
 
 
 def _read_table(where: str) -> pd.DataFrame:
