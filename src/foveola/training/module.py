@@ -94,7 +94,7 @@ class AttentionTraining(LightningModule):
         logits, labels = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
         self._seen.clear()
         probabilities = logits.softmax(1).double().numpy()
-        every = len(labels.unique()) == probabilities.shape[1] and bool(np.isfinite(probabilities).all())
+        every = len(set(labels.tolist())) == probabilities.shape[1] and bool(np.isfinite(probabilities).all())
         value = macro_auc(labels.numpy(), probabilities) if every else math.nan
         self.log(f"{self.watched}_macro_auc", torch.tensor(value))
 
