@@ -16,9 +16,10 @@ from foveola.data.preprocessing import resolve
 from foveola.errors import FoveolaError
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.configuration import RunConfiguration
-from foveola.protocol.fit import DONE, FitData, check_fit, run_fit
+from foveola.protocol.fit import FitData, check_fit, run_fit
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
+from foveola.protocol.selection import DONE
 from foveola.statistics import compare_arms, results_table, summary_table
 from foveola.training import Progress
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from foveola.attention import ARMS
 from foveola.data.preprocessing import Preprocessing
@@ -15,6 +15,26 @@ from foveola.errors import FoveolaError
 from foveola.models import BackboneSettings
 from foveola.settings import Settings, validated
 from foveola.training import TrainingSettings
+
+Protocol = Literal["holdout", "kfold", "sound", "nested", "paper"]
+CHOOSES = ("sound", "nested")
+"""The protocols that set images aside to choose an epoch, and settings, on."""
+VAL_FRACTION = 0.15
+
+
+class SearchSettings(Settings):
+    """How the settings of the arms are chosen.
+
+    Attributes:
+        space: ``default`` or ``paper`` for what the settings declare of themselves, or for each dotted key a list of
+            values or ``{low, high, log}``; ``None`` for the settings as they stand.
+        trials: How many settings of each arm are tried; a grid with no more points is tried whole.
+        folds: Inner folds of ``nested`` on which each trial is validated.
+    """
+
+    space: Literal["default", "paper"] | dict[str, Any] | None = None
+    trials: int = Field(10, ge=1)
+    folds: int = Field(3, ge=2)
 
 
 class RunConfiguration(Settings):
@@ -25,13 +45,22 @@ class RunConfiguration(Settings):
         label: Column or task that gives the labels.
         bins: Thresholds that cut a numeric label into classes.
         arms: Name of each arm and its settings; a list of names, or one name, stands for defaults.
-        protocol: ``holdout`` for one test set, ``kfold`` for each image tested once.
-        folds: Of ``kfold``.
+        protocol: ``sound`` for repeated folds whose epoch and settings are chosen on inner validation images;
+            ``nested`` for the same with a search over inner folds; ``holdout`` for one test set, ``kfold`` for each
+            image tested once, both at the last epoch; ``paper`` for the procedure of Xu et al. 2020.
+        folds: Of every protocol but ``holdout``.
+        repeats: How often ``sound`` and ``nested`` deal the folds anew, with other seeds.
         seeds: How many fits per fold; they differ in the weights drawn and the order of the batches.
+        train_sizes: For a learning curve: numbers of training images, drawn once for each seed; empty for all.
         split_seed: Of the split.
         split_file: A split to use instead of a drawn one.
         test_fraction: Share tested by ``holdout`` where the source has no split of its own.
-        val_fraction: Share of the training images whose loss is watched and nothing else.
+        val_fraction: Share of the images not tested on that is looked at after each epoch; ``None`` for 0.15 where the
+            protocol chooses on them and 0 elsewhere.
+        metric: The one that arms are compared by; the others stand beside it.
+        metrics: Which metrics there are: ``default``, or ``medmnist`` for that benchmark's rules.
+        ordered: Whether the classes are grades, in their order; ``None`` for those that ``bins`` make.
+        search: How the settings of the arms are chosen.
         grouped: Whether the images of a group (a patient) stay on one side of every split.
         backbone: The image CNN.
         preprocessing: Of the images.
@@ -42,14 +71,20 @@ class RunConfiguration(Settings):
     label: str | None = None
     bins: tuple[float, ...] = ()
     arms: dict[str, dict[str, Any]] = Field(min_length=1)
-    protocol: Literal["holdout", "kfold"] = "holdout"
+    protocol: Protocol = "sound"
     folds: int = Field(5, ge=2)
+    repeats: int = Field(3, ge=1)
     seeds: int = Field(1, ge=1)
+    train_sizes: tuple[int, ...] = ()
     split_seed: int = Field(0, ge=0)
     split_file: Path | None = None
     test_fraction: float = Field(0.2, gt=0, lt=1)
-    val_fraction: float = Field(0.0, ge=0, lt=1)
+    val_fraction: float | None = Field(None, ge=0, lt=1)
     grouped: bool = True
+    metric: str = "macro_auc"
+    metrics: Literal["default", "medmnist"] = "default"
+    ordered: bool | None = None
+    search: SearchSettings = SearchSettings()
     backbone: BackboneSettings = BackboneSettings()
     preprocessing: Preprocessing = Preprocessing()
     training: TrainingSettings = TrainingSettings()
@@ -59,11 +94,41 @@ class RunConfiguration(Settings):
     def _names_alone(cls, value: Any) -> Any:
         return _settings_by_name(value)
 
+    @model_validator(mode="after")
+    def _check_protocol(self) -> RunConfiguration:
+        if self.train_sizes and self.protocol in ("nested", "paper"):
+            raise ValueError(f"the protocol holdout, kfold or sound for a learning curve, not {self.protocol}")
+        if self.search.space is not None and self.protocol not in CHOOSES:
+            raise ValueError(f"the protocol sound or nested for a choice of settings, not {self.protocol}")
+        if self.protocol == "nested" and self.search.space is None:
+            raise ValueError("a search space for the protocol nested, such as `--space default`")
+        return self
+
+    @property
+    def chooses(self) -> bool:
+        """Whether images are set aside to choose on, so that those that are tested on play no part in it."""
+        return self.protocol in CHOOSES
+
     def resolved(self, preprocessing: Preprocessing) -> RunConfiguration:
         """Returns the same configuration with every default written out."""
         arms = {name: ARMS[name].configure(values).model_dump(mode="json") for name, values in self.arms.items()}
-        training = self.training.model_copy(update={"cutoff": self.training.cutoff_epoch})
-        return self.model_copy(update={"arms": arms, "preprocessing": preprocessing, "training": training})
+        keep = self.training.keep if self.training.keep != "auto" else "best" if self.chooses else "last"
+        training = self.training.model_copy(update={"cutoff": self.training.cutoff_epoch, "keep": keep})
+        fraction = (VAL_FRACTION if self.chooses else 0.0) if self.val_fraction is None else self.val_fraction
+        update = {"arms": arms, "preprocessing": preprocessing, "training": training, "val_fraction": fraction}
+        ordered = bool(self.bins) if self.ordered is None else self.ordered
+        return self.model_copy(update={**update, "ordered": ordered})
+
+    def changed(self, values: Mapping[str, Any], where: str = "the search space") -> RunConfiguration:
+        """Returns the configuration with other values by dotted key, such as ``training.lr`` or ``global.hidden``.
+
+        Raises:
+            FoveolaError: For an unknown key, or a value that cannot be.
+        """
+        nested = self.model_dump(mode="json")
+        for key, value in values.items():
+            _assign(nested, key, value, where)
+        return _checked(nested, where)
 
 
 def read_configuration(
@@ -93,7 +158,11 @@ def read_configuration(
     for required, option in (("data", "--data"), ("arms", "--arm")):
         if required not in values:
             raise FoveolaError(f"{option}", "nothing", "the command line", f"give {option} or a --config that has it")
-    configuration = validated(RunConfiguration, values, "configuration")
+    return _checked(values, "configuration")
+
+
+def _checked(values: dict[str, Any], where: str) -> RunConfiguration:
+    configuration = validated(RunConfiguration, values, where)
     for name, settings in configuration.arms.items():
         ARMS[name].configure(settings)
     return configuration

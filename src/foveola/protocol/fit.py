@@ -1,9 +1,9 @@
-"""One fit: build the arm, train it, predict its test images, and leave a folder behind."""
+"""One fit: build the arm, train or solve it, predict its test images, and leave a folder behind."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,10 @@ from foveola.models.scaling import choose_scaling
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit_maps import write_map_before, write_maps
 from foveola.protocol.plan import PlannedFit, rows_of
-from foveola.training import PixelRows, Progress, train
+from foveola.protocol.selection import DONE, score_of, settings_of
+from foveola.training import EpochWatch, NormalisedBatches, PixelRows, Progress, train
 from foveola.training.train import CHECKPOINT
 from foveola.training.untrained import check_device, untrained
-
-DONE = "done"
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,18 @@ def check_fit(configuration: RunConfiguration, data: FitData) -> None:
 
 
 def run_fit(
-    planned: PlannedFit, configuration: RunConfiguration, data: FitData, folder: Path, progress: Progress | None = None
+    planned: PlannedFit,
+    configuration: RunConfiguration,
+    data: FitData,
+    folder: Path,
+    progress: Progress | None = None,
+    watch: EpochWatch | None = None,
 ) -> None:
-    """Trains one arm and writes its folder; ``done`` comes last, so a folder that has it is whole.
+    """Fits one arm and writes its folder; ``done`` comes last, so a folder that has it is whole.
 
     The weights of the backbone and the order of the batches depend on the seed and the fold alone, so all arms share
-    them. Only the training images of the fold reach the scaling, the pixel representation and the loss.
+    them. Only the training images of the fold reach the scaling, the pixel representation and the loss. An arm that is
+    solved rather than trained watches none, and learns from those that others validate on too.
 
     Args:
         planned: Which arm, fold and seed.
@@ -80,14 +85,18 @@ def run_fit(
         data: The images and the split.
         folder: Where to write; training goes on from a ``last.ckpt`` that is there.
         progress: Told the epoch, the steps done and the steps in all.
+        watch: Told the values of each epoch; it may raise to stop.
 
     Raises:
         FoveolaError: If the training diverged.
     """
     started = time.perf_counter()
-    training, labels = data.rows("train", planned.fold), data.cohort.table["label"].to_numpy()
+    configuration = settings_of(planned, configuration, folder)
     arm = ARMS[planned.arm]
     settings = arm.configure(configuration.arms[planned.arm])
+    training = data.rows("train", planned.fold)
+    if arm.solve is not None:
+        training = np.sort(np.concatenate([training, data.rows("val", planned.fold)]))
     backbone = arm_backbone(arm, settings, configuration.backbone)
     scaling = choose_scaling(configuration.preprocessing, backbone, data.pixels, training)
     model = untrained(
@@ -95,25 +104,50 @@ def run_fit(
     )
     fitted = FittedModel(model, _description(planned, configuration, data, model, scaling))
     with torch.random.fork_rng():
-        write_map_before(folder, fitted, data.pixels, data.rows("test", planned.fold))
-        train(
-            model.train(),
-            PixelRows(data.pixels, training, labels[training]),
-            PixelRows(data.pixels, validation := data.rows("val", planned.fold), labels[validation]),
-            scaling=scaling,
-            settings=configuration.training,
-            arm=settings,
-            seed=planned.seed,
-            folder=folder,
-            progress=progress,
-        )
-    _finish(fitted, data, folder, started)
+        if planned.tests:
+            write_map_before(folder, fitted, data.pixels, data.rows("test", planned.fold))
+        if arm.solve is None:
+            epoch = _train(planned, configuration, data, model, training, scaling, folder, progress, watch)
+        else:
+            epoch = 0
+            groups, labels = (data.cohort.table[name].to_numpy()[training] for name in ("group", "label"))
+            batches = NormalisedBatches(data.pixels, training, scaling)
+            model.network = arm.solve(model.network, batches, labels, groups, settings, planned.seed)
+    fitted = replace(fitted, description=fitted.description.model_copy(update={"epoch": epoch}))
+    if planned.tests:
+        _test(fitted, data, folder)
+    facts: dict[str, float | None] = {"seconds": round(time.perf_counter() - started, 3), "epoch": epoch}
+    if planned.trial is not None:
+        facts["score"] = score_of(folder, epoch, configuration.training.criterion)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    atomic.write_json(folder / DONE, facts)
+
+
+def _train(
+    planned: PlannedFit, configuration: RunConfiguration, data: FitData, model: Attended, training: np.ndarray,
+    scaling: Scaling, folder: Path, progress: Progress | None, watch: EpochWatch | None,
+) -> int:  # fmt: skip
+    """Trains the model of a fit in place and returns the epoch that it is of."""
+    labels, watched = data.cohort.table["label"].to_numpy(), data.rows(planned.watches, planned.fold)
+    return train(
+        model.train(),
+        PixelRows(data.pixels, training, labels[training]),
+        PixelRows(data.pixels, watched, labels[watched]),
+        scaling=scaling,
+        settings=configuration.training,
+        arm=ARMS[planned.arm].configure(configuration.arms[planned.arm]),
+        seed=planned.seed,
+        folder=folder,
+        progress=progress,
+        watched=planned.watches,
+        watch=watch,
+    )
 
 
 def _description(
     planned: PlannedFit, configuration: RunConfiguration, data: FitData, model: Attended, scaling: Scaling
 ) -> ModelDescription:
-    """Says what the model of a fit is, or will be when it is trained."""
+    """Says what the model of a fit will be when it is trained."""
     arm = ARMS[planned.arm]
     settings = arm.configure(configuration.arms[planned.arm])
     backbone = arm_backbone(arm, settings, configuration.backbone)
@@ -128,7 +162,8 @@ def _description(
     )  # fmt: skip
 
 
-def _finish(model: FittedModel, data: FitData, folder: Path, started: float) -> None:
+def _test(model: FittedModel, data: FitData, folder: Path) -> None:
+    """Writes the model, its predictions of the test images, and its maps."""
     tested = data.rows("test", model.description.fold)
     model.save(folder)
     predictions = model.predict(data.cohort, data.pixels, tested)
@@ -136,5 +171,3 @@ def _finish(model: FittedModel, data: FitData, folder: Path, started: float) -> 
         raise FoveolaError("finite probabilities", "NaN: the training diverged", str(folder), "give a smaller --lr")
     write_maps(folder, model, data.cohort, data.pixels, tested)
     atomic.write_csv(folder / "predictions.csv", predictions)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    atomic.write_json(folder / DONE, {"seconds": round(time.perf_counter() - started, 3)})

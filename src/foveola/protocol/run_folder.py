@@ -21,12 +21,12 @@ from foveola import atomic
 from foveola.errors import FoveolaError
 from foveola.plugins import PLUGINS
 from foveola.protocol.configuration import RunConfiguration
-from foveola.protocol.fit import DONE
 from foveola.protocol.plan import PlannedFit
+from foveola.protocol.selection import DONE
 
 Kept = TypeVar("Kept")
 
-SCHEMA = 1
+SCHEMA = 2
 PACKAGES = ("foveola", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn", "opencv-python-headless")
 
 
