@@ -1,0 +1,1 @@
+"""Pictures of numbers: lines with their intervals."""
