@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-DATA, TRAINING, NETWORK = "Data", "Training", "Network"
+if TYPE_CHECKING:
+    from foveola.execution import Executor
+
+DATA, TRAINING, NETWORK, MANY, STUDY = "Data", "Training", "Network", "Many fits", "Protocol"
 
 
 class Protocol(StrEnum):
     """The protocols that can be chosen."""
 
+    sound = "sound"
+    nested = "nested"
     holdout = "holdout"
     kfold = "kfold"
+    paper = "paper"
 
 
 Data = Annotated[
@@ -63,6 +69,29 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any other setting, as global.hidden=64; may be repeated.", metavar="KEY=VALUE"),
 ]
+Space = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--space",
+        help="Settings to choose among: default, paper, a YAML file, or key=v1,v2 or key=low:high[:log].",
+        rich_help_panel=STUDY,
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", "-w", min=1, help="Processes that fit at a time.", rich_help_panel=MANY)
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Cores that a worker computes with.", rich_help_panel=MANY)
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="Fit on a Ray cluster: auto, local, or its address.",
+        rich_help_panel=MANY,
+        metavar="auto|ADDRESS",
+    ),
+]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
@@ -89,9 +118,26 @@ KEYS = {
     "arms": "arms",
     "protocol": "protocol",
     "folds": "folds",
+    "repeats": "repeats",
     "seeds": "seeds",
+    "train_sizes": "train_sizes",
+    "metric": "metric",
+    "metrics": "metrics",
+    "space": "search.space",
+    "trials": "search.trials",
 }
 """The dotted key in the configuration that each option sets."""
+
+
+def executor(workers: int | None, threads: int | None, cluster: str | None) -> Executor:
+    """Returns where the fits are made: in this process unless several workers or a cluster are asked for."""
+    from foveola.execution import InProcess, LocalProcesses, RayCluster
+
+    if cluster is not None:
+        return RayCluster(cluster, workers=workers, threads=threads)
+    if workers is not None and workers > 1:
+        return LocalProcesses(workers, threads=threads)
+    return InProcess(threads)
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
@@ -99,8 +145,13 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     chosen = {KEYS[name]: value for name, value in options.items() if name in KEYS and value not in (None, [])}
     if isinstance(chosen.get("bins"), str):
         chosen["bins"] = [part.strip() for part in chosen["bins"].split(",")]
+    if "search.space" in chosen:
+        from foveola.protocol.space import read_space
+
+        chosen["search.space"] = read_space(chosen["search.space"])
     if isinstance(chosen.get("weights"), Path):
         chosen["weights"] = str(chosen["weights"])
-    if "folds" in chosen:
-        chosen.setdefault("protocol", "kfold")
+    if "train_sizes" in chosen:
+        chosen["train_sizes"] = [part.strip() for part in str(chosen["train_sizes"]).split(",")]
+        chosen.setdefault("protocol", "holdout")
     return dict(sorted(chosen.items(), key=lambda item: item[0] != "arms"))

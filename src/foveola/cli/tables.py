@@ -6,7 +6,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from foveola.protocol import Comparison
+from foveola.protocol import Comparison, RunConfiguration
+from foveola.protocol.forecast import Forecast
 
 TITLES = {
     "accuracy": "accuracy",
@@ -32,6 +33,32 @@ def print_comparison(result: Comparison, console: Console) -> None:
     if len(result.maps):
         console.print(_truth(result.maps))
     console.print(f"\nEverything is in {result.folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_forecast(expected: Forecast, configuration: RunConfiguration, workers: int, console: Console) -> None:
+    """Prints which fits would be made of what, and how long they would take."""
+    table = Table(title=f"Protocol {configuration.protocol}: what would be done", title_justify="left")
+    for name in ("arm", "each fit"):
+        table.add_column(name)
+    for name in ("fits", "trained on", "validated on", "tested on", "time"):
+        table.add_column(name, justify="right")
+    for row in expected.fits.itertuples(index=False):
+        table.add_row(row.arm, row.purpose, str(row.fits), row.train, row.validate, row.test, _duration(row.seconds))
+    console.print(table)
+    fits = int(expected.fits["fits"].sum())
+    left_out = ", without the arms whose time is not known" if expected.fits["seconds"].isna().any() else ""
+    time = _duration(expected.seconds / workers)
+    console.print(
+        f"{fits} fits, about {time} with {workers} worker{'s' if workers > 1 else ''}{left_out}. "
+        "Nothing was fitted or written.", highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    if pd.isna(seconds):
+        return "not known"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{round(seconds)} s"
 
 
 def sentences(comparisons: pd.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ from foveola.protocol.configuration import RunConfiguration, read_configuration
 from foveola.protocol.fit import FitData, run_fit
 from foveola.protocol.plan import PlannedFit, plan
 from foveola.protocol.run_folder import RunFolder
+from foveola.protocol.run_job import RunJob, read_run
 
 __all__ = [
     "Comparison",
@@ -12,10 +13,12 @@ __all__ = [
     "PlannedFit",
     "RunConfiguration",
     "RunFolder",
+    "RunJob",
     "compare",
     "fit_model",
     "load_data",
     "plan",
     "read_configuration",
+    "read_run",
     "run_fit",
 ]

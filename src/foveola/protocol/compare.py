@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from foveola import atomic
@@ -14,17 +15,16 @@ from foveola.data import load_cohort
 from foveola.data.cache import fingerprint, prepared_images
 from foveola.data.preprocessing import resolve
 from foveola.errors import FoveolaError
+from foveola.execution import Executor, InProcess, Watch
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit import FitData, check_fit, run_fit
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
+from foveola.protocol.run_job import RunJob
 from foveola.protocol.selection import DONE
 from foveola.statistics import compare_arms, results_table, summary_table
 from foveola.training import Progress
-
-FitProgress = Callable[[PlannedFit, int, int], Progress]
-"""Called before each fit with its number and the number of fits; returns what is told of its steps."""
 
 
 @dataclass(frozen=True)
@@ -60,38 +60,52 @@ def compare(
     folder: Path,
     *,
     progress: Progress | None = None,
-    fit_progress: FitProgress | None = None,
+    executor: Executor | None = None,
+    watch: Watch | None = None,
 ) -> Comparison:
-    """Trains every arm of a comparison, or what is missing of it, and writes the run folder.
+    """Makes every fit of a comparison, or what is missing of it, and writes the run folder.
 
     Args:
         configuration: What to compare.
-        folder: The run folder; one of the same settings and data is gone on with.
+        folder: The run folder; one of the same settings and data is gone on with, also by several commands at once.
         progress: Told how many images are checked and decoded.
-        fit_progress: Asked before each fit for something to tell of its steps.
+        executor: Where the fits are made; in this process, one after the other, if none is given.
+        watch: Told how far the fits are.
 
     Raises:
-        FoveolaError: For data or settings that cannot be used, or a folder of another run.
+        FoveolaError: For data or settings that cannot be used, or a folder of another run; at the end, if a fit
+            failed, when the tables of the others are written.
     """
     configuration, data, data_fingerprint = load_data(configuration, progress)
-    run, planned = RunFolder(folder), plan(configuration, data.splits)
+    run = RunFolder(folder)
+    job = RunJob(folder.absolute(), configuration, data.splits, _file_of(data.pixels))
+    planned = list(job.fits.values())
     if not all(run.is_done(fit) for fit in planned):
         check_fit(configuration, data)
     run.open(configuration, data.splits, data_fingerprint, sys.argv)
-    for number, fit in enumerate(planned, start=1):
-        report = fit_progress(fit, number, len(planned)) if fit_progress else None
-        if not run.is_done(fit):
-            run_fit(fit, configuration, data, run.fit(fit), report)
-    return summarise(run, planned, data)
+    job.hold(data)
+    try:
+        (executor or InProcess()).run(job, watch)
+    except FoveolaError:
+        if any(fit.tests and run.is_done(fit) for fit in planned):
+            summarise(run, [fit for fit in planned if run.is_done(fit)], data, configuration)
+        raise
+    return summarise(run, planned, data, configuration)
 
 
-def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData) -> Comparison:
+def _file_of(pixels: np.ndarray) -> Path | None:
+    """Returns the file behind an array, if it is mapped into memory."""
+    return Path(pixels.filename) if isinstance(pixels, np.memmap) and pixels.filename else None
+
+
+def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData, configuration: RunConfiguration) -> Comparison:
     """Writes the tables and maps of a run from the folders of its fits."""
-    parts = [read_predictions(run.fit(fit) / "predictions.csv") for fit in planned]
+    tested = [fit for fit in planned if fit.tests]
+    parts = [read_predictions(run.fit(fit) / "predictions.csv") for fit in tested]
     predictions = pd.concat(parts, ignore_index=True)
     results = results_table(predictions, data.cohort.classes)
     comparisons = compare_arms(predictions, data.cohort.table.set_index("sample")["group"])
-    maps = save_maps(run, planned, data)
+    maps = save_maps(run, tested, data)
     atomic.write_csv(run.path / "predictions.csv", predictions)
     atomic.write_csv(run.path / "results.csv", results)
     atomic.write_csv(run.path / "comparisons.csv", comparisons)
@@ -103,7 +117,7 @@ def fit_model(
     folder: Path,
     *,
     progress: Progress | None = None,
-    fit_progress: FitProgress | None = None,
+    fit_progress: Callable[[PlannedFit], Progress] | None = None,
 ) -> dict[str, float]:
     """Trains the one arm of a configuration on its first fold, or goes on with it, and returns its test metrics.
 
@@ -120,7 +134,7 @@ def fit_model(
         check_fit(configuration, data)
     RunFolder(folder).open(configuration, data.splits, data_fingerprint, sys.argv)
     if not done:
-        run_fit(planned, configuration, data, folder, fit_progress(planned, 1, 1) if fit_progress else None)
+        run_fit(planned, configuration, data, folder, fit_progress(planned) if fit_progress else None)
     results = results_table(read_predictions(folder / "predictions.csv"), data.cohort.classes)
     return dict(zip(results["metric"], results["value"], strict=True))
 

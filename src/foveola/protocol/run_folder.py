@@ -72,6 +72,14 @@ class RunFolder:
         atomic.write_csv(self.path / "splits.csv", splits)
         atomic.write_json(self.path / "manifest.json", _manifest(configuration, fingerprint, command))
 
+    def check(self) -> None:
+        """Raises a ``FoveolaError`` if the folder holds no run."""
+        if not (self.path / "manifest.json").is_file():
+            raise FoveolaError(
+                "a run folder", "a folder without manifest.json" if self.path.is_dir() else "no such folder",
+                str(self.path), "give the --out of a `foveola compare`, or one of runs/",
+            )  # fmt: skip
+
     def _check_same(self, values: dict[str, Any], splits: pd.DataFrame, fingerprint: str) -> None:
         before = _kept(self.path / "run.yaml", yaml.safe_load, dict)
         for key, (old, new) in _differences(before, values).items():
@@ -100,6 +108,15 @@ def _kept(path: Path, parse: Callable[[str], Any], kind: type[Kept]) -> Kept:
     if not isinstance(value, kind):
         raise FoveolaError("the file of a run", "a missing or damaged one", str(path), "choose another --out")
     return value
+
+
+def read_splits(folder: Path) -> pd.DataFrame:
+    """Returns the split table of a run folder.
+
+    Raises:
+        FoveolaError: If it is missing or damaged.
+    """
+    return _kept(folder / "splits.csv", _table, pd.DataFrame).astype({"fold": int})
 
 
 def _table(text: str) -> pd.DataFrame:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from foveola.protocol.configuration import RunConfiguration
+
+
+def read_space(written: Sequence[str]) -> str | dict[str, Any]:
+    """Returns the search space that stands on the command line, as the configuration takes it.
+
+    Args:
+        written: ``default``, ``paper`` or a YAML file; or ``key=v1,v2`` and ``key=low:high[:log]``, any number of them.
+    """
+    if len(written) == 1 and "=" not in written[0]:
+        return written[0]
+    return {key: text.split(",") for key, _, text in (item.partition("=") for item in written)}
 
 
 def candidates(configuration: RunConfiguration, arm: str) -> list[dict[str, Any]]:

@@ -1,0 +1,78 @@
+"""A comparison as a job: every fit is a task in the run folder, and any worker can do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from foveola.data import load_cohort
+from foveola.data.cache import prepared_images
+from foveola.execution import Progress, Task
+from foveola.protocol.configuration import RunConfiguration, read_configuration
+from foveola.protocol.fit import FitData, run_fit
+from foveola.protocol.plan import PlannedFit, plan
+from foveola.protocol.run_folder import RunFolder, read_splits
+
+_DATA: dict[Path, FitData] = {}
+"""What this process has loaded, by run folder; of one run at a time."""
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """The fits of a comparison.
+
+    Attributes:
+        folder: The run folder, opened.
+        configuration: Resolved.
+        splits: The split table.
+        pixels: Where the decoded images lie; a machine that does not have them decodes them for itself.
+    """
+
+    folder: Path
+    configuration: RunConfiguration
+    splits: pd.DataFrame = field(repr=False, compare=False)
+    pixels: Path | None = None
+
+    @property
+    def fits(self) -> dict[str, PlannedFit]:
+        """The fits by the names of their tasks."""
+        return {f"fits/{fit.name}": fit for fit in plan(self.configuration, self.splits)}
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """One task a fit."""
+        return tuple(Task(name, tuple(f"fits/{need}" for need in fit.needs)) for name, fit in self.fits.items())
+
+    def run(self, name: str, progress: Progress) -> None:
+        """Makes one fit, or what is left of it."""
+        run_fit(self.fits[name], self.configuration, self.data(), self.folder / name, progress)
+
+    def data(self) -> FitData:
+        """Returns the images, loaded when a process first needs them; those of a machine share the decoded ones."""
+        if self.folder not in _DATA:
+            cohort = load_cohort(self.configuration.data, label=self.configuration.label, bins=self.configuration.bins)
+            if self.pixels is not None and self.pixels.is_file():
+                pixels: np.ndarray = np.load(self.pixels, mmap_mode="r", allow_pickle=False)
+            else:
+                pixels = prepared_images(cohort, self.configuration.preprocessing)
+            self.hold(FitData(cohort, pixels, self.splits))
+        return _DATA[self.folder]
+
+    def hold(self, data: FitData) -> None:
+        """Lets this process use data that are loaded already."""
+        _DATA.clear()
+        _DATA[self.folder] = data
+
+
+def read_run(folder: Path) -> RunJob:
+    """Returns the job of a run folder, finished or not, without loading its images.
+
+    Raises:
+        FoveolaError: If it is no run folder, or its files are damaged.
+    """
+    run = RunFolder(folder)
+    run.check()
+    return RunJob(folder, read_configuration(folder / "run.yaml"), read_splits(folder))
