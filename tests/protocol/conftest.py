@@ -13,8 +13,8 @@ from foveola.protocol import RunConfiguration, cohort_maps, compare, read_config
 
 CLASSES = 3
 SMALL = {
-    "backbone.name": "small-cnn", "preprocessing.image_size": 16, "training.epochs": 2, "training.cutoff": 1,
-    "training.batch_size": 7, "training.lr": 0.01,
+    "protocol": "holdout", "backbone.name": "small-cnn", "preprocessing.image_size": 16, "training.epochs": 2,
+    "training.cutoff": 1, "training.batch_size": 7, "training.lr": 0.01,
 }  # fmt: skip
 
 Arrays = dict[str, np.ndarray]

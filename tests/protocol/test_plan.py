@@ -31,6 +31,88 @@ def test_arms_take_turns_within_folds_within_seeds(configure: Configure, cohort:
     assert planned[3] == PlannedFit("plain", 1, 0)
 
 
+def planned(configuration: RunConfiguration, cohort: Cohort) -> tuple[pd.DataFrame, list[PlannedFit]]:
+    splits = make_splits(configuration, cohort)
+    return splits, plan(configuration, splits)
+
+
+def test_sound_gives_every_repeat_its_own_seeds(configure: Configure, cohort: Cohort) -> None:
+    options = {"protocol": "sound", "folds": 2, "repeats": 3, "seeds": 2, "val_fraction": 0.3}
+    splits, fits = planned(configure(["plain", "svm"], options), cohort)
+    assert [(fit.arm, fit.fold, fit.seed) for fit in fits[:4]] == [
+        ("plain", 0, 0), ("svm", 0, 0), ("plain", 1, 0), ("svm", 1, 0),
+    ]  # fmt: skip
+    seeds = {fold: {fit.seed for fit in fits if fit.fold == fold} for fold in range(6)}
+    assert seeds == {0: {0, 1}, 1: {0, 1}, 2: {2, 3}, 3: {2, 3}, 4: {4, 5}, 5: {4, 5}}
+    assert all(fit.tests and fit.watches == "val" and not fit.needs and fit.trial is None for fit in fits)
+    assert set(splits["role"]) == {"train", "val", "test"}
+
+
+def test_sound_tries_settings_on_the_validation_images_of_the_fold(configure: Configure, cohort: Cohort) -> None:
+    options = {"protocol": "sound", "folds": 2, "repeats": 1, "seeds": 2, "search.space": {"training.lr": [0.1, 0.2]}}
+    _, fits = planned(configure(["plain"], options), cohort)
+    assert [fit.name for fit in fits] == [
+        "plain/0-0-trial0", "plain/0-0-trial1", "plain/0-0", "plain/1-0-trial0", "plain/1-0-trial1", "plain/1-0",
+        "plain/0-1", "plain/1-1",
+    ]  # fmt: skip
+    assert [fit.tests for fit in fits] == [False, False, True, False, False, True, True, True]
+    assert {fit.needs for fit in fits if fit.fold == 0 and fit.tests} == {("plain/0-0-trial0", "plain/0-0-trial1")}
+
+
+def test_nested_tries_settings_on_folds_within_the_training_images(configure: Configure, cohort: Cohort) -> None:
+    options = {
+        "protocol": "nested", "folds": 2, "repeats": 1, "search.space": {"training.lr": [0.1, 0.2]}, "search.folds": 3,
+    }  # fmt: skip
+    splits, fits = planned(configure(["plain"], options), cohort)
+    trials = [fit for fit in fits if fit.trial is not None]
+    assert [(fit.fold, fit.trial) for fit in trials] == [
+        (fold, trial) for outer in (0, 1) for trial in (0, 1) for fold in range(2 + 3 * outer, 5 + 3 * outer)
+    ]
+    roles = splits.set_index(["fold", "sample"])["role"]
+    for fit in fits:
+        if fit.tests:
+            tested = set(roles[fit.fold][roles[fit.fold] == "test"].index)
+            for need in fit.needs:
+                inner = roles[next(trial.fold for trial in trials if trial.name == need)]
+                assert set(inner[list(tested)]) == {"unused"}
+
+
+def test_paper_ranks_epochs_within_and_looks_at_the_test_images_once(configure: Configure, cohort: Cohort) -> None:
+    splits, fits = planned(configure(["plain", "logistic-regression"], {"protocol": "paper", "folds": 3}), cohort)
+    assert [(fit.arm, fit.fold, fit.watches, fit.tests) for fit in fits] == [
+        ("plain", 1, "val", False), ("plain", 2, "val", False), ("plain", 3, "val", False), ("plain", 0, "test", True),
+        ("logistic-regression", 0, "val", True),
+    ]  # fmt: skip
+    roles = splits.pivot_table(index="sample", columns="fold", values="role", aggfunc="first", sort=False)
+    source = cohort.table.set_index("sample")["split"]
+    assert (roles[0] == source.replace("val", "train")).all(), "it trains on all images that are not tested on"
+    assert (roles.loc[source == "test", [1, 2, 3]] == "unused").all(axis=None)
+    ranked = roles.loc[source != "test", [1, 2, 3]]
+    assert ((ranked == "val").sum(axis=1) == 1).all()
+
+
+def test_a_learning_curve_draws_once_for_every_seed(configure: Configure, cohort: Cohort) -> None:
+    options = {"protocol": "holdout", "train_sizes": [9, 18], "seeds": 3}
+    splits, fits = planned(configure(["plain"], options), cohort)
+    assert [(fit.fold, fit.seed) for fit in fits] == [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (5, 2)]
+    learned = splits[splits["role"].isin(["train", "val"])].groupby("fold").size()
+    assert learned.tolist() == [9, 18] * 3
+    assert splits[splits["role"] == "test"].groupby("fold")["sample"].apply(tuple).nunique() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "paper", "train_sizes": [9]}, "holdout, kfold or sound for a learning curve, not paper"),
+        ({"protocol": "kfold", "search.space": "default"}, "sound or nested for a choice of settings, not kfold"),
+        ({"protocol": "nested"}, "a search space for the protocol nested"),
+    ],
+)
+def test_what_does_not_go_together(configure: Configure, options: dict[str, object], message: str) -> None:
+    with pytest.raises(FoveolaError, match=message):
+        configure(options=options)
+
+
 def test_the_hold_out_set_is_the_sources_own(configure: Configure, cohort: Cohort) -> None:
     splits = make_splits(configure(), cohort)
     assert splits["role"].tolist() == cohort.table["split"].tolist()

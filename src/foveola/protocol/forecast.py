@@ -20,6 +20,8 @@ from foveola.protocol.plan import PlannedFit, plan
 from foveola.training import PixelRows, Progress, train
 from foveola.training.untrained import untrained
 
+Key = tuple[str, str]
+
 BATCHES = 3
 """So many are trained on to see how long one takes."""
 FORWARD = 1 / 3
@@ -38,7 +40,7 @@ class Forecast:
 
     Attributes:
         fits: One row for all fits of one kind: arm, purpose, fits, and how many images are trained on, validated on and
-            tested on (as text, ``1,156`` or ``50-1,200``), and ``seconds`` for all of them, NaN where that is not known.
+            tested on (as text, ``1,156`` or ``50-1,200``), and ``seconds`` for all of them, NaN where not known.
     """
 
     fits: pd.DataFrame
