@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 PLUGINS: dict[str, str] = {}
 """The files that were loaded, by name, and a digest of what they held."""
+PREFIX = "foveola_plugin_"
 
 
 def load_plugin(path: str | Path) -> ModuleType:
@@ -39,7 +40,7 @@ def load_plugin(path: str | Path) -> ModuleType:
         got = "another file" if path.is_file() else "a folder" if path.is_dir() else "no such file"
         raise FoveolaError("a Python file that registers an arm", got, str(path), "check --plugin or FOVEOLA_PLUGINS")
     digest = hashlib.blake2b(str(path.resolve()).encode(), digest_size=8).hexdigest()
-    name = f"foveola_plugin_{path.stem}_{digest}"
+    name = f"{PREFIX}{path.stem}_{digest}"
     if name in sys.modules:
         return sys.modules[name]
     specification = importlib.util.spec_from_file_location(name, path.resolve())
@@ -56,6 +57,12 @@ def load_plugin(path: str | Path) -> ModuleType:
     PLUGINS[path.name] = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     logger.info("loaded %s", path)
     return module
+
+
+def loaded_plugins() -> tuple[str, ...]:
+    """Returns the paths of the files that were loaded, for another process to load them too."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(PREFIX)]
+    return tuple(str(module.__file__) for module in modules)
 
 
 def _line(error: Exception, path: Path) -> int | None:

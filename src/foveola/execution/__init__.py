@@ -1,0 +1,27 @@
+"""Doing many tasks: in this process, in several, or on many machines, all of which may be at it together.
+
+The folder of a job is the queue: each task is a folder in it, claims in there tell who is at it, and ``done`` marks it
+as whole. Nothing else is shared, so that whoever sees the folder can help, and whoever dies is replaced.
+"""
+
+from foveola.execution.executor import Executor, Watch
+from foveola.execution.in_process import InProcess
+from foveola.execution.local_processes import LocalProcesses
+from foveola.execution.ray_cluster import RayCluster
+from foveola.execution.status import JobStatus, Running, job_status
+from foveola.execution.task import DONE, Job, Progress, Task
+
+__all__ = [
+    "DONE",
+    "Executor",
+    "InProcess",
+    "Job",
+    "JobStatus",
+    "LocalProcesses",
+    "Progress",
+    "RayCluster",
+    "Running",
+    "Task",
+    "Watch",
+    "job_status",
+]
