@@ -1,7 +1,23 @@
 """Statistics of predictions: metrics of each fit, their summary, and what arms differ by."""
 
 from foveola.statistics.comparison import compare_arms
-from foveola.statistics.metrics import METRICS, fit_metrics
+from foveola.statistics.intervals import interval_table
+from foveola.statistics.learning_curve import learning_curve
+from foveola.statistics.metrics import METRICS, fit_metrics, metric_set
+from foveola.statistics.ranks import friedman_table, nemenyi_table
 from foveola.statistics.summary import results_table, summary_table
+from foveola.statistics.verdict import sentences
 
-__all__ = ["METRICS", "compare_arms", "fit_metrics", "results_table", "summary_table"]
+__all__ = [
+    "METRICS",
+    "compare_arms",
+    "fit_metrics",
+    "friedman_table",
+    "interval_table",
+    "learning_curve",
+    "metric_set",
+    "nemenyi_table",
+    "results_table",
+    "sentences",
+    "summary_table",
+]

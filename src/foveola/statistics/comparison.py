@@ -1,80 +1,158 @@
-"""Pairs of arms on the same test images."""
+"""Pairs of arms: what they differ by, how sure it is, and what could have been seen."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
-RESAMPLES = 5_000
-CHUNK = 2**22
-"""How many draws are held at a time."""
-TEST = "sign flips over groups"
+from foveola.errors import unknown_name
+from foveola.statistics.corrections import benjamini_hochberg, holm
+from foveola.statistics.finding import LEVEL
+from foveola.statistics.fits import Design, Fit, read_design, read_fits
+from foveola.statistics.metrics import MEDMNIST, Metric, metric_set
+from foveola.statistics.pair import MetricData, compare_pair, group_parts, primary_test
+from foveola.statistics.power import detectable_difference
+from foveola.statistics.resampling import RESAMPLES, resampled_metrics
+
 COLUMNS = (
-    "arm_a", "arm_b", "metric", "difference", "ci_low", "ci_high", "test", "p_value", "p_corrected", "effect_size",
-    "groups",
+    "train_size", "arm_a", "arm_b", "metric", "test", "primary", "difference", "ci_low", "ci_high", "p_value",
+    "p_corrected", "q_value", "effect_size", "detectable", "fits", "folds", "groups",
 )  # fmt: skip
 
 
-def compare_arms(predictions: pd.DataFrame, groups: pd.Series[str], *, seed: int = 0) -> pd.DataFrame:
-    """Returns, for every pair of arms, the difference of their accuracies and how sure it is.
+def compare_arms(
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    classes: Sequence[str] = (),
+    *,
+    metrics: str = "default",
+    ordered: bool = False,
+    primary: str | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Returns the rows of ``comparisons.csv``: one for every pair of arms, metric and test that the design allows.
 
-    An image counts with the share of its fits that got it right, and the images of a group (a patient) count together,
-    because they are not independent. The interval is the 95 % percentile bootstrap over groups; the p-value that of
-    the exact hypothesis that the two arms may be swapped within each group, by random sign flips; the correction Holm's
-    over all pairs; the effect size the mean difference of a group over its sd. All hold for the fits at hand: they say
-    whether other patients would show the difference, not whether other seeds or training sets would.
+    The difference is that of the second arm less the first: the mean over folds of the means over seeds. Only folds and
+    seeds that both arms have, and in which the metric is defined for both, are used; ``fits`` counts them in each arm.
+    A training size that is repeated on the same test images has rows of its own (a learning curve); otherwise
+    ``train_size`` is the mean over folds. `fits.Design.families` says when sizes are alike.
+
+    What a p-value speaks about is in `pair.SPEAKS_ABOUT`; how it is made, in the function of each test:
+
+    - over folds `nadeau_bengio`, which is the primary test where there are two folds or more, and `wilcoxon`;
+    - on one test set, over its draws of the training set, or over seeds if there is one, `obuchowski_rockette`;
+    - over images, for the fits at hand: `delong` for areas, `sign_flips` for means over images (their interval is that
+      of the bootstrap), `mcnemar` where every image is independent and has one prediction an arm, and the
+      `paired_bootstrap` for every metric. With one fold the first of them that suits the metric is the primary test.
+
+    Of several draws of a training set on one test set (a learning curve) the primary test is `nadeau_bengio` too. Its
+    term ``test_size / train_size`` is large where training sets are small, so it hardly finds anything there.
+
+    ``p_corrected`` (Holm) and ``q_value`` (Benjamini-Hochberg) are over the pairs within a training size, metric and
+    test. ``detectable`` is the true difference that would have been found with 80 % power at the level that the
+    strictest of these corrected tests has, 0.05 over the number of pairs, for tests that have a standard error.
 
     Args:
-        predictions: Rows of ``predictions.csv``: every arm on the same images with the same folds and seeds.
-        groups: Group of each sample, indexed by sample; the empty string for a group of its own.
-        seed: Of the resamples.
+        predictions: Rows of ``predictions.csv``.
+        splits: Rows of ``splits.csv``.
+        classes: Names of the classes, in order.
+        metrics: Name of the set of metrics, as in `metric_set`.
+        ordered: Whether the classes are grades.
+        primary: The metric of the verdict, the area under the ROC curve of the set if not given. In the column
+            ``primary`` one row of each pair is true: this metric with its primary test.
+        resamples: How often the groups are drawn.
+        seed: Of draws and signs.
+
+    Raises:
+        FoveolaError: If the tables do not belong together, or the primary metric is not in the set.
 
     Example:
-        >>> labels, better = ["a", "b"] * 20, ["a", "b"] * 20
+        >>> labels = ["a", "b"] * 20
         >>> rows = [("s%d" % i, arm, 0, 0, label, float(label == "a") if arm == "good" else 0.9)
         ...     for arm in ("poor", "good") for i, label in enumerate(labels)]
         >>> table = pd.DataFrame(rows, columns=["sample", "arm", "fold", "seed", "label", "p_a"]).assign(
         ...     p_b=lambda t: 1 - t.p_a)
-        >>> compare_arms(table, pd.Series({"s%d" % i: "" for i in range(40)})).difference.item()
-        0.5
+        >>> splits = pd.DataFrame({"sample": table["sample"].unique(), "group": "", "fold": 0, "role": "test"})
+        >>> pairs = compare_arms(table, splits, ["a", "b"], primary="accuracy")
+        >>> pairs[pairs.primary][["test", "difference"]].values.tolist()
+        [['sign flips over groups', 0.5]]
     """
-    columns = [name for name in predictions.columns if name.startswith("p_")]
-    predicted = np.array([name.removeprefix("p_") for name in columns])[predictions[columns].to_numpy().argmax(1)]
-    scored = predictions.assign(correct=(predicted == predictions["label"]).astype(float))
-    by_image = scored.pivot_table(index="sample", columns="arm", values="correct", sort=False)
-    known = groups.reindex(by_image.index)
-    group = known.where(known != "", "image " + by_image.index.to_series())
-    sums = by_image.groupby(group.to_numpy(), sort=False).sum()
-    sizes = by_image.groupby(group.to_numpy(), sort=False).size().to_numpy()
-    arms = list(predictions["arm"].unique())
-    rows = [
-        (a, b, "accuracy", *_difference((sums[b] - sums[a]).to_numpy(), sizes, np.random.default_rng([seed, pair])))
-        for pair, (a, b) in enumerate(combinations(arms, 2))
+    if isinstance(splits, pd.Series):
+        return _accuracy_only(predictions, splits, seed)
+    design = read_design(splits)
+    fits = read_fits(predictions, design, classes)
+    chosen = metric_set(metrics, ordered=ordered)
+    main = primary or ("medmnist_auc" if chosen is MEDMNIST else "macro_auc")
+    if main not in chosen:
+        raise unknown_name("metric", main, chosen, "the primary metric")
+    tables = [
+        _compare_family(size, [fit for fit in fits if fit.fold in folds], design, chosen, main, resamples, seed)
+        for size, folds in design.families({fit.fold for fit in fits})
     ]
-    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_corrected"])
-    corrected = multipletests(table["p_value"], method="holm")[1] if len(table) else []
-    table.insert(COLUMNS.index("p_corrected"), "p_corrected", corrected)
-    return table
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
-def _difference(
-    differences: np.ndarray, sizes: np.ndarray, rng: np.random.Generator
-) -> tuple[float, float, float, str, float, float, int]:
-    """Returns difference, interval, test, p-value, effect size and the number of groups."""
-    observed = differences.sum() / sizes.sum()
-    resampled, flipped = np.empty(RESAMPLES), np.empty(RESAMPLES)
-    chunk = max(1, CHUNK // len(sizes))
-    for start in range(0, RESAMPLES, chunk):  # in parts: memory does not grow with groups x resamples
-        part = slice(start, min(start + chunk, RESAMPLES))
-        chosen = rng.integers(0, len(sizes), (part.stop - start, len(sizes)))
-        resampled[part] = differences[chosen].sum(1) / sizes[chosen].sum(1)
-        flipped[part] = rng.choice([-1.0, 1.0], chosen.shape) @ differences / sizes.sum()
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    extreme = np.count_nonzero(np.abs(flipped) >= abs(observed) - 1e-12)
-    p_value = (extreme + 1) / (RESAMPLES + 1)
-    sd = differences.std(ddof=1) if len(differences) > 1 else 0.0
-    effect = float(differences.mean() / sd) if sd else 0.0
-    return float(observed), float(low), float(high), TEST, p_value, effect, len(sizes)
+def _accuracy_only(predictions: pd.DataFrame, groups: pd.Series[str], seed: int) -> pd.DataFrame:
+    """Serves callers that know groups, and no split table, until they are gone."""
+    rows = predictions[["sample", "fold"]].drop_duplicates().assign(role="test")
+    splits = rows.assign(group=groups.reindex(rows["sample"]).fillna("").to_numpy())
+    classes = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    table = compare_arms(predictions, splits, classes, primary="accuracy", seed=seed)
+    return table[table["primary"].astype(bool)].reset_index(drop=True)
+
+
+def _compare_family(
+    size: int,
+    fits: list[Fit],
+    design: Design,
+    metrics: dict[str, Metric],
+    main: str,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Returns the rows of the folds that answer one question together."""
+    resampled = resampled_metrics(fits, list(metrics.values()), design, resamples=resamples, seed=seed)
+    folds = sorted({fit.fold for fit in fits})
+    rows = []
+    data = {
+        name: MetricData(
+            metric,
+            np.array([metric(fit.labels, fit.probabilities) for fit in fits]),
+            resampled[:, place],
+            group_parts(fits, metric, design),
+        )
+        for place, (name, metric) in enumerate(metrics.items())
+    }
+    places: dict[str, dict[tuple[int, int], int]] = {}
+    for place, fit in enumerate(fits):
+        places.setdefault(fit.arm, {})[fit.fold, fit.seed] = place
+    for a, b in combinations(places, 2):
+        shared = sorted(places[a].keys() & places[b].keys())
+        first, second = (np.array([places[arm][key] for key in shared], dtype=np.int64) for arm in (a, b))
+        for name, metric in metrics.items():
+            best = primary_test(design, folds, metric)
+            pair = compare_pair(fits, first, second, data[name], design, primary=best, seed=seed)
+            for test, found in pair.findings.items():
+                rows.append({
+                    "train_size": size, "arm_a": a, "arm_b": b, "metric": name, "test": test,
+                    "primary": name == main and test == best, **vars(found), "fits": pair.fits, "folds": pair.folds,
+                    "groups": pair.groups,
+                })  # fmt: skip
+    return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds what depends on how many pairs are tested alike."""
+    alike = table.groupby(["metric", "test"], sort=False)["p_value"]
+    table["p_corrected"] = alike.transform(lambda p: holm(p.to_numpy()))
+    table["q_value"] = alike.transform(lambda p: benjamini_hochberg(p.to_numpy()))
+    levels = LEVEL / alike.transform("count").clip(lower=1)
+    table["detectable"] = [
+        detectable_difference(error, freedom, level=level)
+        for error, freedom, level in zip(table["standard_error"], table["degrees_of_freedom"], levels, strict=True)
+    ]
+    return table[list(COLUMNS)]

@@ -7,29 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from foveola.statistics.metrics import METRICS, fit_metrics
+from foveola.statistics.metrics import fit_metrics
 
 FIT = ["arm", "fold", "seed"]
 
 
-def results_table(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+def results_table(
+    predictions: pd.DataFrame, classes: Sequence[str], *, metrics: str = "default", ordered: bool = False
+) -> pd.DataFrame:
     """Returns arm, fold, seed, metric, value and the reason of a NaN for every fit, in the order of the predictions.
 
     Args:
         predictions: Rows of ``predictions.csv``.
         classes: Names of the classes, in order.
+        metrics: Name of the set of metrics, as in `metric_set`.
+        ordered: Whether the classes are grades.
     """
     columns = [f"p_{name}" for name in classes]
     rows = []
     for (arm, fold, seed), fit in predictions.groupby(FIT, sort=False):
-        labels = pd.Index(classes).get_indexer(pd.Index(fit["label"]))
-        values = fit_metrics(labels.astype(np.int64), fit[columns].to_numpy(np.float64))
+        labels = pd.Index(classes).get_indexer(pd.Index(fit["label"])).astype(np.int64)
+        values = fit_metrics(labels, fit[columns].to_numpy(np.float64), classes, metrics=metrics, ordered=ordered)
         rows += [(arm, fold, seed, name, value, reason) for name, (value, reason) in values.items()]
     return pd.DataFrame(rows, columns=[*FIT, "metric", "value", "reason"])
 
 
 def summary_table(results: pd.DataFrame) -> pd.DataFrame:
-    """Returns one row an arm: the number of fits, and the mean and sd over fits of every metric.
+    """Returns one row an arm: the number of fits, and the mean and sd over fits of every metric in the results.
 
     The sd is that of a sample (divided by the number of fits less one), NaN for one fit. It says how much fits differ,
     and is no interval for the difference of two arms. Fits in which a metric is not defined are left out of it.
@@ -45,10 +49,11 @@ def summary_table(results: pd.DataFrame) -> pd.DataFrame:
     """
     grouped = results.groupby(["arm", "metric"], sort=False)["value"]
     mean, sd = grouped.mean().unstack(sort=False), grouped.std(ddof=1).unstack(sort=False)
-    table = pd.DataFrame({"fits": results.groupby("arm", sort=False)[["fold", "seed"]].apply(_count_fits)})
-    for name in METRICS:
-        table[name], table[f"{name}_sd"] = mean[name], sd[name]
-    return table
+    fits = results.groupby("arm", sort=False)[["fold", "seed"]].apply(_count_fits)
+    columns = {
+        name: values for metric in mean for name, values in ((metric, mean[metric]), (f"{metric}_sd", sd[metric]))
+    }
+    return pd.DataFrame({"fits": fits, **columns})
 
 
 def _count_fits(fits: pd.DataFrame) -> int:
