@@ -62,7 +62,7 @@ OTHERS: dict[str, tuple[str, Callable[[int], nn.Module]]] = {
 
 def ours() -> list[str]:
     """Returns the arms with attention inside a backbone that a comparison chooses."""
-    return [name for name, arm in ARMS.items() if arm.backbone is None and (arm.layer or arm.network)]
+    return [name for name, arm in ARMS.items() if arm.backbone is None and not arm.solve and (arm.layer or arm.network)]
 
 
 def build(name: str, backbone: str) -> nn.Module:

@@ -89,6 +89,14 @@ def doubled(channels: int, size: tuple[int, int], settings: Any) -> nn.Module:
     return nn.Identity()
 
 
+def masked(images: Any, settings: Any) -> Any:
+    return L1Mask(12, 10)
+
+
+def solved(network: nn.Module, images: Any, labels: Any, groups: Any, settings: Any, seed: int) -> nn.Module:
+    return network
+
+
 class Reversed(nn.Module):
     """Another network of a backbone."""
 
@@ -139,6 +147,8 @@ def test_an_arm_without_either_leaves_the_backbone_as_it_is() -> None:
     ("values", "message"),
     [
         ({"layer": doubled, "network": Reversed}, "arm 'own' has more than one of mask, layer and network"),
+        ({"layer": doubled, "solve": solved}, "arm 'own' has attention, which learns by gradients, and is solved"),
+        ({"mask": masked, "solve": solved}, "arm 'own' has attention, which learns by gradients, and is solved"),
         ({"layer": doubled, "settings": ArmSettings}, "arm 'own', which has a layer, are no LayerSettings"),
     ],
 )
@@ -150,7 +160,7 @@ def test_an_arm_that_cannot_be_is_refused(values: dict[str, Any], message: str) 
 def test_an_operator_that_is_not_in_the_table_is_refused() -> None:
     """Where types are not checked as they are here."""
     made = SimpleNamespace(
-        name="own", mask=None, layer=None, network=None, settings=ArmSettings, operator="pointwse"
+        name="own", mask=None, layer=None, network=None, solve=None, settings=ArmSettings, operator="pointwse"
     )  # fmt: skip
     with pytest.raises(ValueError, match="the operator of arm 'own' is 'pointwse', none of "):
         Arm.__post_init__(made)  # type: ignore[arg-type]

@@ -127,8 +127,8 @@ def test_a_network_without_a_classifier() -> None:
         ContrastiveTerm(nn.Flatten(), torch.zeros(1, 3, 12, 10), 0.5, 0.1)
 
 
-def test_every_arm_takes_it() -> None:
-    for arm in ARMS.values():
+def test_every_arm_that_is_trained_takes_it() -> None:
+    for arm in (arm for arm in ARMS.values() if arm.solve is None):
         default, given = arm.configure({}), arm.configure({"contrastive": 0.5, "temperature": 0.2})
         assert (default.contrastive, default.temperature) == (0, 0.1)
         assert (given.contrastive, given.temperature) == (0.5, 0.2)

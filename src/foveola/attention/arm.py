@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -18,8 +18,6 @@ from foveola.settings import Settings, validated
 
 Row = Literal["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
 """The rows of the table of operators: what the matrix A of an arm is."""
-
-Backbone = TypeVar("Backbone", bound=Settings)
 
 
 class ArmSettings(Settings):
@@ -41,7 +39,7 @@ class ArmSettings(Settings):
         """Returns the side of the images that the backbone gets where those of the comparison have this side."""
         return size
 
-    def chosen_backbone(self, backbone: Backbone) -> Backbone:
+    def chosen_backbone(self, backbone: Any) -> Any:
         """Returns the settings of the backbone that the arm has where those of the comparison are these."""
         return backbone
 

@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """List the data sources, arms, attention or backbones that there are.
 
-    Attention lists the arms in the order of the table of operators: what the matrix A is, and where it acts.
+    Attention lists the arms in the order of the table of operators: what the matrix A is, and where it acts; classical
+    baselines, which have no place for attention, are left out.
     """
     rows = {name: row for name, row in _members(family).items() if match in name}
     if as_json:
@@ -62,6 +63,7 @@ def _members(family: Family) -> Mapping[str, str | dict[str, str]]:
 
         return {name: f"{source.summary}  ({source.usage})" for name, source in SOURCES.items()}
     if family is Family.arms:
+        import foveola.models  # noqa: F401  registers arms, too
         from foveola.attention import ARMS
 
         return {name: arm.summary for name, arm in ARMS.items()}
@@ -84,5 +86,5 @@ def _attention() -> dict[str, dict[str, str]]:
             else "own backbone" if arm.backbone else "inside",
             "summary": arm.summary,
         }
-        for arm in sorted(ARMS.values(), key=lambda arm: rows.index(arm.operator))
+        for arm in sorted((arm for arm in ARMS.values() if arm.solve is None), key=lambda arm: rows.index(arm.operator))
     }  # fmt: skip

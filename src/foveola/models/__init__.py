@@ -1,5 +1,6 @@
-"""Image CNNs by name, their weights and their stems, and fitted models on disk."""
+"""Image CNNs by name, their weights and their stems, classical baselines, and fitted models on disk."""
 
+from foveola.models import classical  # noqa: F401  its arms register themselves
 from foveola.models.arm_network import arm_backbone, arm_network
 from foveola.models.backbones import (
     BackboneSettings,

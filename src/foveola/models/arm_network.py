@@ -27,7 +27,8 @@ def arm_backbone(arm: Arm, settings: ArmSettings, backbone: BackboneSettings) ->
     """
     if arm.backbone is not None:
         return BackboneSettings(name=arm.backbone, pretrained=False)
-    return settings.chosen_backbone(backbone)
+    chosen: BackboneSettings = settings.chosen_backbone(backbone)
+    return chosen
 
 
 def arm_network(

@@ -139,13 +139,15 @@ class FittedModel:
         settings = arm.configure(description.arm_settings)
         network = Attended(arm_network(arm, settings, description.backbone, description.shape, load=False), attention)
         own = network.state_dict()  # with the version numbers that some networks look for, which a file does not keep
-        if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in state.items()}:
+        own.clear()
+        own.update(state)
+        try:
+            network.load_state_dict(own)
+        except RuntimeError as error:
             raise FoveolaError(
                 f"the weights that {DESCRIPTION} describes", "those of another network", str(folder / WEIGHTS),
                 "fit it again",
-            )  # fmt: skip
-        own.update(state)
-        network.load_state_dict(own)
+            ) from error  # fmt: skip
         return cls(network.to(memory_format=torch.channels_last).eval(), description)
 
     @torch.inference_mode()
