@@ -25,8 +25,8 @@ class InProcess:
         """Does what is left of a job, see `foveola.execution.executor.Executor.run`."""
         begin(job)
         watching = Watching(job, watch)
-        watching.tell()
         with _torch_threads(self.threads):
+            watching.tell()
             work(job, watching.pulse, careful=False)
         watching.tell()
         finish(job)

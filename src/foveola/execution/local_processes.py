@@ -14,10 +14,9 @@ from foveola.errors import FoveolaError
 from foveola.execution.cores import gpu_environment, gpus, thread_environment
 from foveola.execution.executor import Watch, Watching, begin, finish, forget_the_dead
 from foveola.execution.machine import host
-from foveola.execution.outcome import check_outcome, packed
+from foveola.execution.outcome import GRACE_S, READY, check_outcome, packed
 from foveola.execution.task import DONE, Job
 from foveola.execution.work import LOGS
-from foveola.execution.worker import GRACE_S, READY
 
 LOOK_S = 0.05
 FALSE_STARTS = 3

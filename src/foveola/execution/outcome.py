@@ -14,6 +14,10 @@ from foveola.plugins import load_plugin, loaded_plugins
 
 Parcel = dict[str, Any]
 Outcome = dict[str, Any]
+READY = b"ready\n"
+"""What a worker says before its outcome, when it has begun."""
+GRACE_S = 5.0
+"""Seconds that a worker which is told to end may take to give back its task."""
 LONGEST = 20_000
 """Characters of a traceback that are passed on; more could fill the pipe before anybody reads it."""
 

@@ -15,11 +15,10 @@ from foveola.errors import FoveolaError
 from foveola.execution.cores import LIBRARIES
 from foveola.execution.executor import Watch, Watching, begin, finish, forget_the_dead
 from foveola.execution.machine import host
-from foveola.execution.outcome import Outcome, Parcel, check_outcome, outcome_of_work, packed, unpacked
+from foveola.execution.outcome import GRACE_S, Outcome, Parcel, check_outcome, outcome_of_work, packed, unpacked
 from foveola.execution.task import DONE, Job
 
 LOOK_S = 0.25
-GRACE_S = 5.0
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",

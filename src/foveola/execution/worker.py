@@ -15,9 +15,7 @@ import sys
 import threading
 import time
 
-READY = b"ready\n"
-GRACE_S = 5.0
-"""So long a worker may take to give back its task."""
+from foveola.execution.outcome import GRACE_S, READY, outcome_of_work, unpacked
 
 
 def main() -> int:
@@ -28,8 +26,6 @@ def main() -> int:
     try:
         parcel = json.loads(sys.stdin.buffer.readline())
         threading.Thread(target=_end_with_the_starter, daemon=True).start()
-        from foveola.execution.outcome import outcome_of_work, unpacked
-
         job = unpacked(parcel)
         os.write(answer, READY)
         outcome = outcome_of_work(job, parcel["worker"])
