@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
 from foveola.errors import FoveolaError
-from foveola.settings import Settings, validated
+from foveola.settings import Searched, Settings, searched_fields, validated
 
 
 class Pen(Settings):
@@ -56,3 +56,30 @@ def test_settings_cannot_be_changed() -> None:
 def test_what_cannot_be_is_named(values: Any, message: str) -> None:
     with pytest.raises(FoveolaError, match=message):
         validated(Drawing, values, "top")
+
+
+class Searching(Settings):
+    width: Annotated[int | None, Searched(2, 9, paper=(4, 8))] = Field(3, ge=1)
+    colour: Annotated[str, Searched(choices=("black", "red"))] = "black"
+    title: str = ""
+
+
+class Narrower(Searching):
+    width: int | None = 5
+
+
+def test_fields_say_what_is_searched() -> None:
+    found = searched_fields(Searching)
+    assert list(found) == ["width", "colour"]
+    assert (found["width"].low, found["width"].high, found["width"].paper) == (2, 9, (4, 8))
+    assert Searching(width=7).width == 7
+
+
+def test_a_field_that_is_declared_anew_says_it_anew() -> None:
+    assert list(searched_fields(Narrower)) == ["colour"]
+
+
+@pytest.mark.parametrize("mark", [{"low": 1}, {"high": 2}, {"low": 1, "high": 2, "choices": (1, 2)}])
+def test_half_a_range_or_two_kinds_at_once_are_a_mistake(mark: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="both ends, or choices"):
+        Searched(**mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,6 +15,43 @@ class Settings(BaseModel):
     """A frozen group of settings; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search tries for a setting; stands in the annotation of its field.
+
+    Attributes:
+        low: The smallest value of the range that is searched.
+        high: The largest.
+        log: Whether equal ratios in the range count the same, and not equal distances.
+        choices: The values that are searched instead, where there is no range.
+        paper: The values of the published grid, where there is one.
+
+    Example:
+        >>> Searched(1, 64, log=True, paper=(8, 16))  # as in  width: Annotated[int, Searched(...)] = 8
+        Searched(low=1, high=64, log=True, choices=(), paper=(8, 16))
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    paper: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None) or (self.low is not None and self.choices):
+            raise ValueError(f"a searched setting has a range, with both ends, or choices, not {self}")
+
+
+def searched_fields(group: type[Settings]) -> dict[str, Searched]:
+    """Returns what a search tries for the settings of a group that say so, by name."""
+    return {
+        name: mark
+        for name, field in group.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Searched)
+    }
 
 
 Group = TypeVar("Group", bound=Settings)

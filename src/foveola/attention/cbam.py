@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from foveola.attention.arm import Arm, LayerSettings, register
 from foveola.attention.mechanism import Mechanism
 from foveola.attention.operators import Pointwise
 from foveola.attention.recording import emit
+from foveola.settings import Searched
 
 
 class Cbam(Mechanism):
@@ -73,7 +74,7 @@ class Cbam(Mechanism):
 class CbamSettings(LayerSettings):
     """Settings of the arm ``cbam``; see `Cbam`."""
 
-    reduction: int = Field(16, ge=1)
+    reduction: Annotated[int, Searched(2, 32, log=True)] = Field(16, ge=1)
     kernel: Literal[3, 5, 7, 9] = 7
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from foveola.attention.mask import InputMask
 from foveola.pixels import PixelCNN, PixelRepresentation, pixel_representation
 from foveola.pixels.representation import Batches
 from foveola.pixels.selection import Kind
+from foveola.settings import Searched
 
 
 class GlobalAttention(InputMask):
@@ -102,12 +103,12 @@ class GlobalSettings(MaskSettings):
     representation: Kind = "auto"
     pixel_memory: float = Field(512.0, gt=0)
     dim: int = Field(64, ge=1)
-    hidden: int = Field(128, ge=1)
+    hidden: Annotated[int, Searched(16, 256, log=True, paper=(32, 64, 128, 256))] = Field(128, ge=1)
     kernel: int = Field(3, ge=1)
     hidden_layers: int = Field(1, ge=1)
     last_kernel: int = Field(1, ge=1)
     dense: bool = False
-    penalty: float = Field(0.01, ge=0)
+    penalty: Annotated[float, Searched(1e-4, 1.0, log=True, paper=(0.1, 0.01, 0.001, 0.0001))] = Field(0.01, ge=0)
 
     @field_validator("kernel", "last_kernel")
     @classmethod

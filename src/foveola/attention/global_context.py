@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from jaxtyping import Float
 from pydantic import Field
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from foveola.attention.arm import Arm, LayerSettings, register
 from foveola.attention.mechanism import Mechanism
 from foveola.attention.operators import Pooling
+from foveola.settings import Searched
 
 
 class GlobalContext(Mechanism):
@@ -61,7 +62,7 @@ class GlobalContextSettings(LayerSettings):
     """Settings of the arm ``gc``, behind every stage; see `GlobalContext`."""
 
     at: str = "stages"
-    reduction: int = Field(16, ge=1)
+    reduction: Annotated[int, Searched(2, 32, log=True)] = Field(16, ge=1)
 
 
 def _layer(channels: int, size: tuple[int, int], settings: GlobalContextSettings) -> GlobalContext:

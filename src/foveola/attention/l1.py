@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels.representation import Batches, image_size
+from foveola.settings import Searched
 
 
 class L1Mask(InputMask):
@@ -45,15 +48,15 @@ class L1Mask(InputMask):
 class L1Settings(MaskSettings):
     """Settings of the arm ``l1``: trained to the end at the backbone's learning rate, as the paper did."""
 
-    penalty: float = Field(1.0, ge=0)
+    penalty: Annotated[float, Searched(1.0, 1e5, log=True, paper=(1e5, 1e4, 1e3, 100.0, 10.0, 1.0))] = Field(1.0, ge=0)
     freezes: bool = False
 
 
 class FairL1Settings(MaskSettings):
     """Settings of the arm ``l1-fair``: a learning rate at which the weights can reach zero, no second decay."""
 
-    penalty: float = Field(0.1, ge=0)
-    lr: float | None = Field(0.02, gt=0)
+    penalty: Annotated[float, Searched(1e-3, 10.0, log=True)] = Field(0.1, ge=0)
+    lr: Annotated[float | None, Searched(1e-3, 0.1, log=True)] = Field(0.02, gt=0)
     weight_decay: float | None = Field(0.0, ge=0)
 
 

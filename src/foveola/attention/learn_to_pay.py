@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from foveola.attention.probing import outputs_of
 from foveola.attention.recording import named_maps, recording
 from foveola.attention.trunk import Trunk
 from foveola.errors import FoveolaError
+from foveola.settings import Searched
 
 PAPER = {
     "score": "pc", "normaliser": "softmax", "head": "concat", "project": "query", "bias": True,
@@ -43,7 +44,7 @@ class FairControlSettings(ArmSettings):
 
     preset: Literal["default", "paper", "paper-resnet"] = "default"
     dim: int | None = Field(None, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: Annotated[float, Searched(0.0, 0.5)] = Field(0.0, ge=0, lt=1)
     conv_dropout: bool = True
 
     @model_validator(mode="before")
@@ -76,9 +77,9 @@ class LearnToPaySettings(FairControlSettings):
             does; they are then no longer those of the loss.
     """
 
-    levels: int | str = 3
-    score: Score = "additive"
-    normaliser: Normaliser = "softmax"
+    levels: Annotated[int | str, Searched(choices=(1, 2, 3))] = 3
+    score: Annotated[Score, Searched(choices=("additive", "dp", "pc"))] = "additive"
+    normaliser: Annotated[Normaliser, Searched(choices=("softmax", "sigmoid"))] = "softmax"
     head: Literal["concat", "indep"] = "concat"
     fusion: Fusion = "mean"
     project: Projected = "query"

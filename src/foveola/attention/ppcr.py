@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from foveola.attention.arm import Arm, LayerSettings, register
 from foveola.attention.mechanism import Mechanism
 from foveola.attention.operators import Pointwise
 from foveola.errors import FoveolaError
+from foveola.settings import Searched
 
 Norm = Literal["context-batch", "pixel-batch", "spatial", "context-layer", "none"]
 Integration = Literal["shared", "pixel"]
@@ -118,8 +119,7 @@ class PyramidPixelContext(Mechanism):
             normalised = self.norm(contexts)
             return normalised
         last = contexts.permute(0, 2, 3, 1)
-        rows = last.flatten(1, 2)
-        normalised = self.norm(rows)
+        normalised = self.norm(last.flatten(1, 2))
         return normalised.reshape(last.shape).permute(0, 3, 1, 2)
 
     def _folded(self) -> tuple[Float[Tensor, "1 c"], Float[Tensor, " 1"]]:
@@ -281,9 +281,9 @@ class PpcrSettings(LayerSettings):
 
     preset: Literal["default", "paper-like"] = "default"
     levels: tuple[int, ...] = (1, 2, 4)
-    norm: Norm = "context-batch"
+    norm: Annotated[Norm, Searched(choices=("context-batch", "spatial", "none"))] = "context-batch"
     integration: Integration = "shared"
-    open_gate: bool = False
+    open_gate: Annotated[bool, Searched(choices=(False, True))] = False
     weight_decay: float | None = Field(0.0, ge=0)
 
     @model_validator(mode="before")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -11,6 +13,7 @@ from torch.nn import functional
 from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels.representation import Batches, image_size
+from foveola.settings import Searched
 
 
 class SigmoidMask(InputMask):
@@ -54,15 +57,15 @@ class SigmoidMask(InputMask):
 class FreeMaskSettings(MaskSettings):
     """Settings of the arm ``free-mask``."""
 
-    penalty: float = Field(0.01, ge=0)
-    lr: float | None = Field(0.05, gt=0)
+    penalty: Annotated[float, Searched(1e-4, 1.0, log=True)] = Field(0.01, ge=0)
+    lr: Annotated[float | None, Searched(1e-3, 0.5, log=True)] = Field(0.05, gt=0)
     weight_decay: float | None = Field(0.0, ge=0)
 
 
 class CoarseMaskSettings(FreeMaskSettings):
     """Settings of the arm ``coarse-mask``; ``grid`` is the number of rows and of columns."""
 
-    grid: int = Field(8, ge=1)
+    grid: Annotated[int, Searched(4, 16, log=True)] = Field(8, ge=1)
 
 
 def _build(images: Batches, settings: FreeMaskSettings) -> SigmoidMask:

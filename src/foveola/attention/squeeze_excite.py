@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from timm.layers.squeeze_excite import SEModule
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from foveola.attention.arm import Arm, LayerSettings, register
 from foveola.attention.mechanism import AttentionLayer
+from foveola.settings import Searched
 
 
 class SqueezeExcite(AttentionLayer):
@@ -44,7 +45,7 @@ class SqueezeExcite(AttentionLayer):
 class SqueezeExciteSettings(LayerSettings):
     """Settings of the arm ``se``; see `SqueezeExcite`."""
 
-    reduction: int = Field(16, ge=1)
+    reduction: Annotated[int, Searched(2, 32, log=True)] = Field(16, ge=1)
 
 
 def _layer(channels: int, size: tuple[int, int], settings: SqueezeExciteSettings) -> SqueezeExcite:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
 from pydantic import Field
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from foveola.attention.arm import Arm, MaskSettings, register
 from foveola.attention.mask import InputMask
 from foveola.pixels.representation import Batches, image_size
+from foveola.settings import Searched
 
 
 class StochasticGates(InputMask):
@@ -60,9 +63,9 @@ class StochasticGates(InputMask):
 class StochasticGatesSettings(MaskSettings):
     """Settings of the arm ``stochastic-gates``."""
 
-    penalty: float = Field(0.1, ge=0)
+    penalty: Annotated[float, Searched(1e-3, 10.0, log=True)] = Field(0.1, ge=0)
     sigma: float = Field(0.5, gt=0)
-    lr: float | None = Field(0.02, gt=0)
+    lr: Annotated[float | None, Searched(1e-3, 0.1, log=True)] = Field(0.02, gt=0)
     weight_decay: float | None = Field(0.0, ge=0)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from foveola.settings import Settings
+from foveola.settings import Searched, Settings
 
 Criterion = Literal["loss", "accuracy", "macro_auc"]
 
@@ -32,8 +32,8 @@ class TrainingSettings(Settings):
     epochs: int = Field(30, ge=1)
     cutoff: int | None = Field(None, ge=1)
     batch_size: int = Field(32, ge=2)
-    lr: float = Field(1e-4, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    lr: Annotated[float, Searched(1e-5, 1e-2, log=True)] = Field(1e-4, gt=0)
+    weight_decay: Annotated[float, Searched(1e-6, 1e-2, log=True, paper=(1e-3, 1e-4, 1e-5))] = Field(1e-4, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
     keep: Literal["auto", "last", "best"] = "auto"
     criterion: Criterion = "loss"
