@@ -13,6 +13,7 @@ foveola demo --out runs/demo"""
 
 SETTINGS = {
     "data": "phantom",
+    "protocol": "holdout",
     "arms": ["plain", "l1-fair", "global"],
     "backbone.name": "small-cnn",
     "training.epochs": 20,
@@ -40,7 +41,7 @@ def command(
 
     configuration = read_configuration(options={**SETTINGS, "seeds": seeds})
     with bars() as shown:
-        result = compare(configuration, out, progress=shown.report, fit_progress=shown.fit)
+        result = compare(configuration, out, progress=shown.report, watch=shown.job)
     console = Console()
     print_comparison(result, console)
     console.print(f"See the maps in {out / 'maps' / 'arms.png'}", highlight=False, markup=False, soft_wrap=True)

@@ -44,8 +44,13 @@ def command(
     from foveola.cli.progress import bars
     from foveola.protocol import fit_model, read_configuration
 
+    if config is None:
+        chosen["protocol"] = "holdout"
     configuration = read_configuration(config, chosen, assignments or ())
     with bars() as shown:
-        summary = fit_model(configuration, out, progress=shown.report, fit_progress=shown.fit)
-    scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in summary.items())
+        summary = fit_model(
+            configuration, out, progress=shown.report,
+            fit_progress=lambda _, done, steps: shown.report("Training", done, steps),
+        )  # fmt: skip
+    scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in summary.items() if "[" not in name)
     Console().print(f"Test images: {scores}\nThe model is in {out}", highlight=False, markup=False, soft_wrap=True)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from foveola.protocol import Comparison, RunConfiguration
 from foveola.protocol.forecast import Forecast
+from foveola.protocol.paper_tables import PaperTables
+from foveola.statistics import sentences
+from foveola.statistics.paper import WARNINGS
 
 TITLES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced acc.",
     "macro_auc": "macro AUC",
     "macro_f1": "macro F1",
+    "quadratic_kappa": "kappa",
     "calibration_error": "calib. error",
+    "medmnist_auc": "AUC",
+    "medmnist_acc": "ACC",
 }
 MANY = 10
 """Of more pairs than this only those with the first arm are printed."""
@@ -22,14 +30,17 @@ MANY = 10
 
 def print_comparison(result: Comparison, console: Console) -> None:
     """Prints one row an arm, one sentence a pair, how well each map finds the truth, and where everything is."""
-    console.print(_summary(result.summary))
-    shown = result.comparisons
+    console.print(_summary(result.summary) if result.curve is None else _curve(result.curve))
+    verdicts = result.comparisons[result.comparisons["primary"].astype(bool)]
+    shown = verdicts
     if len(shown) > MANY:
         shown = shown[shown["arm_a"] == shown["arm_a"].iloc[0]]
     for sentence in sentences(shown):
         console.print(sentence, highlight=False, markup=False)
-    if others := len(result.comparisons) - len(shown):
+    if others := len(verdicts) - len(shown):
         console.print(f"{others} more pairs are in comparisons.csv", highlight=False, markup=False)
+    if result.paper is not None:
+        _print_paper(result.paper, console)
     if len(result.maps):
         console.print(_truth(result.maps))
     console.print(f"\nEverything is in {result.folder}", highlight=False, markup=False, soft_wrap=True)
@@ -42,8 +53,9 @@ def print_forecast(expected: Forecast, configuration: RunConfiguration, workers:
         table.add_column(name)
     for name in ("fits", "trained on", "validated on", "tested on", "time"):
         table.add_column(name, justify="right")
-    for row in expected.fits.itertuples(index=False):
-        table.add_row(row.arm, row.purpose, str(row.fits), row.train, row.validate, row.test, _duration(row.seconds))
+    for row in expected.fits.to_dict("records"):
+        cells = [str(row[name]) for name in ("arm", "purpose", "fits", "train", "validate", "test")]
+        table.add_row(*cells, _duration(row["seconds"]))
     console.print(table)
     fits = int(expected.fits["fits"].sum())
     left_out = ", without the arms whose time is not known" if expected.fits["seconds"].isna().any() else ""
@@ -61,32 +73,53 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min" if minutes else f"{round(seconds)} s"
 
 
-def sentences(comparisons: pd.DataFrame) -> list[str]:
-    """Says of each pair of arms what was found and how sure it is."""
-    return [
-        f"{row['arm_b']} against {row['arm_a']}: accuracy {row['difference']:+.3f} (95 % interval {row['ci_low']:+.3f} "
-        f"to {row['ci_high']:+.3f}, corrected p = {row['p_corrected']:.4f}): "
-        f"{_verdict(row['difference'], row['p_corrected'])}"
-        for row in comparisons.to_dict("records")
-    ]
-
-
-def _verdict(difference: float, p_corrected: float) -> str:
-    if p_corrected > 0.05:
-        return "no difference shown"
-    return "better" if difference > 0 else "worse"
-
-
 def _summary(summary: pd.DataFrame) -> Table:
     table = Table(title="Test images, mean ± sd over fits", title_justify="left")
     table.add_column("arm")
     table.add_column("fits", justify="right")
-    for title in TITLES.values():
-        table.add_column(title, justify="right")
+    known = [name for name in TITLES if name in summary]
+    for name in known:
+        table.add_column(TITLES[name], justify="right")
     for arm, row in summary.iterrows():
-        cells = [_mean_and_sd(row[name], row[f"{name}_sd"]) for name in TITLES]
+        cells = [_mean_and_sd(row[name], row[f"{name}_sd"]) for name in known]
         table.add_row(str(arm), str(int(row["fits"])), *cells)
     return table
+
+
+def _curve(curve: pd.DataFrame) -> Table:
+    """Returns a row an arm and a column a training size."""
+    table = Table(title="Score by number of training images, mean and 95 % interval over draws", title_justify="left")
+    table.add_column("arm")
+    sizes = sorted(curve["train_size"].unique())
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right")
+    for arm, rows in curve.groupby("arm", sort=False):
+        cells = {row["train_size"]: _with_interval(row) for row in rows.to_dict("records")}
+        table.add_row(str(arm), *(cells.get(size, "") for size in sizes))
+    return table
+
+
+def _with_interval(row: Mapping[Hashable, float]) -> str:
+    mean = f"{row['mean']:.3f}"
+    return mean if pd.isna(row["ci_low"]) else f"{mean} ({row['ci_low']:.3f} to {row['ci_high']:.3f})"
+
+
+def _print_paper(paper: PaperTables, console: Console) -> None:
+    """Prints what the paper would report, and what is wrong with it."""
+    table = Table(title="As the paper reports it: accuracy at the best epochs, mean ± sd", title_justify="left")
+    for name in ("arm", "seed", "epochs", "accuracy"):
+        table.add_column(name, justify="left" if name == "arm" else "right")
+    for row in paper.scores.to_dict("records"):
+        table.add_row(row["arm"], str(row["seed"]), str(row["epochs"]), _mean_and_sd(row["mean"], row["sd"]))
+    console.print(table)
+    for row in paper.comparisons.to_dict("records"):
+        console.print(
+            f"{row['arm_b']} against {row['arm_a']}, seed {row['seed']}: accuracy {row['difference']:+.3f}, "
+            f"t-test over epochs p = {row['p_value']:.3g}", highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    console.print("What is wrong with these numbers:", style="bold")
+    for warning in WARNINGS:
+        console.print(f"- {warning}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _truth(maps: pd.DataFrame) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +10,30 @@ import numpy as np
 import pandas as pd
 
 from foveola import atomic
+from foveola.charts.curve import curve_picture
 from foveola.data import load_cohort
 from foveola.data.cache import fingerprint, prepared_images
 from foveola.data.preprocessing import resolve
+from foveola.data.resampling import training_sizes
 from foveola.errors import FoveolaError
 from foveola.execution import Executor, InProcess, Watch
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit import FitData, check_fit, run_fit
+from foveola.protocol.paper_tables import PaperTables, write_paper_tables
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
 from foveola.protocol.run_job import RunJob
 from foveola.protocol.selection import DONE
-from foveola.statistics import compare_arms, results_table, summary_table
+from foveola.statistics import (
+    compare_arms,
+    friedman_table,
+    interval_table,
+    learning_curve,
+    results_table,
+    summary_table,
+)
+from foveola.statistics.fits import NEAR
 from foveola.training import Progress
 
 
@@ -36,12 +46,16 @@ class Comparison:
         summary: One row an arm: mean and sd over fits of every metric.
         comparisons: One row a pair of arms.
         maps: One row a fit with a map: how well it finds the truth region; empty where the source knows none.
+        curve: One row an arm and training size, for a learning curve.
+        paper: One row an arm, as the paper reports it, for its protocol.
     """
 
     folder: Path
     summary: pd.DataFrame
     comparisons: pd.DataFrame
     maps: pd.DataFrame
+    curve: pd.DataFrame | None = None
+    paper: PaperTables | None = None
 
 
 def load_data(
@@ -99,17 +113,46 @@ def _file_of(pixels: np.ndarray) -> Path | None:
 
 
 def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData, configuration: RunConfiguration) -> Comparison:
-    """Writes the tables and maps of a run from the folders of its fits."""
+    """Writes the tables, curves and maps of a run from the folders of its fits."""
     tested = [fit for fit in planned if fit.tests]
     parts = [read_predictions(run.fit(fit) / "predictions.csv") for fit in tested]
     predictions = pd.concat(parts, ignore_index=True)
-    results = results_table(predictions, data.cohort.classes)
-    comparisons = compare_arms(predictions, data.cohort.table.set_index("sample")["group"])
-    maps = save_maps(run, tested, data)
-    atomic.write_csv(run.path / "predictions.csv", predictions)
-    atomic.write_csv(run.path / "results.csv", results)
-    atomic.write_csv(run.path / "comparisons.csv", comparisons)
-    return Comparison(run.path, summary_table(results), comparisons, maps)
+    classes, measures = data.cohort.classes, configuration.measures
+    results = results_table(predictions, classes, **measures)
+    metric = configuration.primary_metric
+    tables = {
+        "predictions": predictions,
+        "results": results,
+        "intervals": interval_table(predictions, data.splits, classes, **measures),
+        "comparisons": compare_arms(predictions, data.splits, classes, primary=metric, **measures),
+    }
+    if len(configuration.arms) > 2:
+        tables["ranks"] = friedman_table(results, data.splits, metric)
+    if configuration.train_sizes:
+        tables["curve"] = learning_curve(results, data.splits, metric)
+        draw_curve(run.path / "curve.png", tables["curve"], metric)
+    for name, table in tables.items():
+        atomic.write_csv(run.path / f"{name}.csv", table)
+    paper = write_paper_tables(run, planned, configuration, data.splits) if configuration.protocol == "paper" else None
+    maps = save_maps(run, _of_the_largest_size(tested, data.splits), data)
+    return Comparison(run.path, summary_table(results), tables["comparisons"], maps, tables.get("curve"), paper)
+
+
+def draw_curve(path: Path, curve: pd.DataFrame, metric: str) -> None:
+    """Draws the score of every arm against the number of training images."""
+    renamed = curve.rename(columns={"train_size": "x", "ci_low": "low", "ci_high": "high"})
+    curves = {str(arm): rows for arm, rows in renamed.groupby("arm", sort=False)}
+    curve_picture(
+        path, curves, x_label="training images", y_label=metric.replace("_", " "), log_x=True,
+        title="Same test images; mean and 95 % interval over draws of the training images",
+    )  # fmt: skip
+
+
+def _of_the_largest_size(fits: list[PlannedFit], splits: pd.DataFrame) -> list[PlannedFit]:
+    """Returns the fits with the largest training sets of a learning curve, and all where there is none."""
+    sizes = training_sizes(splits)
+    most = max(sizes[fit.fold] for fit in fits)
+    return [fit for fit in fits if sizes[fit.fold] * NEAR >= most]
 
 
 def fit_model(
@@ -117,7 +160,7 @@ def fit_model(
     folder: Path,
     *,
     progress: Progress | None = None,
-    fit_progress: Callable[[PlannedFit], Progress] | None = None,
+    fit_progress: Progress | None = None,
 ) -> dict[str, float]:
     """Trains the one arm of a configuration on its first fold, or goes on with it, and returns its test metrics.
 
@@ -129,13 +172,20 @@ def fit_model(
     if len(configuration.arms) != 1:
         raise FoveolaError("one arm", f"{len(configuration.arms)}", "--arm", "use `foveola compare` for several")
     configuration, data, data_fingerprint = load_data(configuration, progress)
-    planned, done = plan(configuration, data.splits)[0], (folder / DONE).is_file()
+    planned = next(fit for fit in plan(configuration, data.splits) if fit.tests)
+    if planned.needs:
+        raise FoveolaError(
+            "settings as they stand", "a search space", "--space",
+            "leave it out, or let `foveola search` choose and give its best.yaml to --config",
+        )  # fmt: skip
+    done = (folder / DONE).is_file()
     if not done:
         check_fit(configuration, data)
     RunFolder(folder).open(configuration, data.splits, data_fingerprint, sys.argv)
     if not done:
-        run_fit(planned, configuration, data, folder, fit_progress(planned) if fit_progress else None)
-    results = results_table(read_predictions(folder / "predictions.csv"), data.cohort.classes)
+        run_fit(planned, configuration, data, folder, fit_progress)
+    predictions = read_predictions(folder / "predictions.csv")
+    results = results_table(predictions, data.cohort.classes, **configuration.measures)
     return dict(zip(results["metric"], results["value"], strict=True))
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
 from foveola.attention import ARMS
 from foveola.data.preprocessing import Preprocessing
-from foveola.errors import FoveolaError
+from foveola.errors import FoveolaError, unknown_name
 from foveola.models import BackboneSettings
 from foveola.settings import Settings, validated
+from foveola.statistics import metric_set
 from foveola.training import TrainingSettings
 
 Protocol = Literal["holdout", "kfold", "sound", "nested", "paper"]
 CHOOSES = ("sound", "nested")
 """The protocols that set images aside to choose an epoch, and settings, on."""
 VAL_FRACTION = 0.15
+
+
+class Measures(TypedDict):
+    """The set of metrics, and whether classes are grades."""
+
+    metrics: str
+    ordered: bool
 
 
 class SearchSettings(Settings):
@@ -57,7 +65,8 @@ class RunConfiguration(Settings):
         test_fraction: Share tested by ``holdout`` where the source has no split of its own.
         val_fraction: Share of the images not tested on that is looked at after each epoch; ``None`` for 0.15 where the
             protocol chooses on them and 0 elsewhere.
-        metric: The one that arms are compared by; the others stand beside it.
+        metric: The one that arms are compared by; the others stand beside it. ``None`` for the macro AUC, by the rules
+            of ``metrics``.
         metrics: Which metrics there are: ``default``, or ``medmnist`` for that benchmark's rules.
         ordered: Whether the classes are grades, in their order; ``None`` for those that ``bins`` make.
         search: How the settings of the arms are chosen.
@@ -81,7 +90,7 @@ class RunConfiguration(Settings):
     test_fraction: float = Field(0.2, gt=0, lt=1)
     val_fraction: float | None = Field(None, ge=0, lt=1)
     grouped: bool = True
-    metric: str = "macro_auc"
+    metric: str | None = None
     metrics: Literal["default", "medmnist"] = "default"
     ordered: bool | None = None
     search: SearchSettings = SearchSettings()
@@ -108,6 +117,24 @@ class RunConfiguration(Settings):
     def chooses(self) -> bool:
         """Whether images are set aside to choose on, so that those that are tested on play no part in it."""
         return self.protocol in CHOOSES
+
+    @property
+    def measures(self) -> Measures:
+        """What the functions of `foveola.statistics` are told of metrics."""
+        return {"metrics": self.metrics, "ordered": bool(self.ordered)}
+
+    @property
+    def primary_metric(self) -> str:
+        """The metric that arms are compared by.
+
+        Raises:
+            FoveolaError: If the set of metrics has none of this name.
+        """
+        known = metric_set(self.metrics, ordered=bool(self.ordered))
+        metric = self.metric or ("medmnist_auc" if self.metrics == "medmnist" else "macro_auc")
+        if metric not in known:
+            raise unknown_name("metric", metric, known, "--metric")
+        return metric
 
     def resolved(self, preprocessing: Preprocessing) -> RunConfiguration:
         """Returns the same configuration with every default written out."""
