@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-from foveola.protocol import PlannedFit
-from foveola.training import Progress as Report
+from foveola.execution import JobStatus
 
 
 class Bars:
-    """The bars of one command: one for what is done once, one for all fits, one for the fit at hand."""
+    """The bars of one command: one for each thing that is done once, one for all fits, one for each that is running."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self._tasks: dict[str, TaskID] = {}
+        self._running: dict[str, TaskID] = {}
 
     def report(self, description: str, done: int, total: int) -> None:
         """Shows a bar of its own for each description, until it is full."""
@@ -33,18 +36,34 @@ class Bars:
             self._tasks[description] = self.progress.add_task(description, total=total)
         self.progress.update(self._tasks[description], completed=done, total=total, visible=done < total)
 
-    def fit(self, planned: PlannedFit, number: int, total: int) -> Report:
-        """Moves the bar of all fits, and returns what moves the bar of this one."""
-        self.report("fits", number - 1, total)
-        if "this fit" in self._tasks:
-            self.progress.reset(self._tasks["this fit"])
-        title = f"{planned.arm}, fold {planned.fold}, seed {planned.seed}"
+    def job(self, status: JobStatus) -> None:
+        """Shows how far all fits are, and each that a worker is at, wherever that is."""
+        self.report("fits", len(status.done) + len(status.failed), status.total)
+        failed = f"fits, {len(status.failed)} failed" if status.failed else "fits"
+        self.progress.update(self._tasks["fits"], description=failed, seconds_left=status.seconds_left)
+        for name in self._running.keys() - {running.name for running in status.running}:
+            self.progress.remove_task(self._running.pop(name))
+        for running in status.running:
+            if running.name not in self._running:
+                self._running[running.name] = self.progress.add_task("", total=None)
+            name = running.name.removeprefix("fits/")
+            description = ", ".join(filter(None, (name, running.what, f"on {running.worker}")))
+            self.progress.update(
+                self._running[running.name], description=description, completed=running.done,
+                total=running.total or None,
+            )  # fmt: skip
 
-        def steps(epoch: str, done: int, steps_in_all: int) -> None:
-            self.report("this fit", done, steps_in_all)
-            self.progress.update(self._tasks["this fit"], description=f"{title}, {epoch}")
 
-        return steps
+class TimeLeft(TimeRemainingColumn):
+    """The time left as the status of a job tells it, where there is one."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the cell of a bar."""
+        if "seconds_left" not in task.fields:
+            return super().render(task)
+        seconds = task.fields["seconds_left"]
+        text = "-:--:--" if seconds is None else str(timedelta(seconds=round(seconds)))
+        return Text(text, style="progress.remaining")
 
 
 @contextmanager
@@ -53,7 +72,7 @@ def bars() -> Iterator[Bars]:
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-        TimeRemainingColumn(),
+        TimeLeft(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield Bars(progress)
