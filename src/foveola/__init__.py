@@ -11,10 +11,12 @@ from foveola.plugins import load_plugin
 
 if TYPE_CHECKING:
     from foveola.attention import FixedMask, GlobalAttention, WithMaps, attach, record_attention
+    from foveola.classifier import AttentionClassifier
 
 __version__ = version("foveola")
 
 __all__ = [
+    "AttentionClassifier",
     "FixedMask",
     "FoveolaError",
     "GlobalAttention",
@@ -29,5 +31,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports what needs PyTorch when it is first used, so that ``foveola --help`` answers at once."""
     if name in __all__:
-        return getattr(import_module("foveola.attention"), name)
+        home = "foveola.classifier" if name == "AttentionClassifier" else "foveola.attention"
+        return getattr(import_module(home), name)
     raise AttributeError(f"module 'foveola' has no attribute '{name}'")

@@ -31,6 +31,15 @@ class FoveolaError(Exception):
         return type(self), (self.expected, self.got, self.where, self.remedy)
 
 
+class InputError(FoveolaError, ValueError):
+    """What a caller handed over in memory cannot be used; it is the ``ValueError`` too that scikit-learn looks for.
+
+    Example:
+        >>> isinstance(InputError("two classes", "1 class", "y", "add images of another class"), ValueError)
+        True
+    """
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str) -> FoveolaError:
     """Builds the error for a name that nothing is known by, offering the nearest known ones.
 
