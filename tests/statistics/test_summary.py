@@ -33,7 +33,8 @@ def test_one_row_a_fit_and_metric_in_the_order_of_the_predictions() -> None:
     table = results_table(predictions(FITS), CLASSES)
     assert list(table.columns) == ["arm", "fold", "seed", "metric", "value", "reason"]
     keys = list(zip(table["arm"], table["fold"], table["seed"], table["metric"], strict=True))
-    assert keys == [(*fit, metric) for fit in FITS for metric in METRICS]
+    each = [f"{name}[{title}]" for title in CLASSES for name in ("auc", "sensitivity", "specificity")]
+    assert keys == [(*fit, metric) for fit in FITS for metric in (*METRICS, *each)]
 
 
 def test_values_are_those_of_each_fit_alone() -> None:
@@ -42,7 +43,7 @@ def test_values_are_those_of_each_fit_alone() -> None:
     for arm, fold, seed in FITS:
         own = rows[(rows["arm"] == arm) & (rows["fold"] == fold) & (rows["seed"] == seed)]
         labels = np.array([CLASSES.index(label) for label in own["label"]])
-        expected = fit_metrics(labels, own[[f"p_{name}" for name in CLASSES]].to_numpy())
+        expected = fit_metrics(labels, own[[f"p_{name}" for name in CLASSES]].to_numpy(), CLASSES)
         mine = table[(table["arm"] == arm) & (table["fold"] == fold) & (table["seed"] == seed)]
         assert dict(zip(mine["metric"], mine["value"], strict=True)) == {name: v for name, (v, _) in expected.items()}
 
@@ -54,13 +55,21 @@ def test_the_order_of_the_classes_is_the_given_one() -> None:
     assert table["accuracy"] == table["macro_auc"] == 1
 
 
+def test_the_set_of_metrics_is_the_one_asked_for() -> None:
+    rows = predictions(FITS[:2])
+    assert set(results_table(rows, CLASSES, metrics="medmnist")["metric"]) == {"medmnist_auc", "medmnist_acc"}
+    assert "quadratic_kappa" in set(results_table(rows, CLASSES, ordered=True)["metric"])
+    table = summary_table(results_table(rows, CLASSES, metrics="medmnist"))
+    assert list(table) == ["fits", "medmnist_auc", "medmnist_auc_sd", "medmnist_acc", "medmnist_acc_sd"]
+
+
 def test_mean_and_sd_over_fits() -> None:
     results = results_table(predictions(FITS), CLASSES)
     table = summary_table(results)
     assert list(table.index) == ["plain", "global"]
     assert table["fits"].tolist() == [3, 3]
     for arm in table.index:
-        for name in METRICS:
+        for name in results["metric"].unique():
             values = results[(results["arm"] == arm) & (results["metric"] == name)]["value"].tolist()
             assert table.loc[arm, name] == pytest.approx(statistics.mean(values))
             assert table.loc[arm, f"{name}_sd"] == pytest.approx(statistics.stdev(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from foveola.statistics.finding import NO_FINDING, NOTHING, Finding, standardised, t_finding
@@ -79,9 +79,10 @@ def obuchowski_rockette(differences: Differences, covariance: float) -> Finding:
 def wilcoxon(differences: Differences) -> Finding:
     """Tests differences of folds with Wilcoxon's signed ranks; equal to the 12th digit counts as equal.
 
-    The p-value is that of `scipy.stats.wilcoxon` (zeros left out; exact for up to 50 folds without ties), and 1 if all
-    are 0. The effect size is the rank-biserial correlation, ``(W+ - W-) / (W+ + W-)`` (Kerby 2014). It takes folds for
-    independent, as `paired_t` does, and has no interval.
+    Zeros are left out, and the p-value is exact, also with ties, where `scipy.stats.wilcoxon` approximates it for more
+    than 13 folds and takes its time for fewer; otherwise they agree. It is 1 if all are 0. The effect size is the
+    rank-biserial correlation, ``(W+ - W-) / (W+ + W-)`` (Kerby 2014). It takes folds for independent, as `paired_t`
+    does, and has no interval.
     """
     rounded = np.round(differences, 12)
     moved = rounded[rounded != 0]
@@ -89,7 +90,17 @@ def wilcoxon(differences: Differences) -> Finding:
         return Finding(float(np.mean(differences)), math.nan, math.nan, 1.0, 0.0) if len(differences) else NO_FINDING
     ranks = stats.rankdata(np.abs(moved))
     effect = float((np.sign(moved) * ranks).sum() / ranks.sum())
-    return Finding(float(np.mean(differences)), math.nan, math.nan, float(stats.wilcoxon(rounded).pvalue), effect)
+    p_value = _signed_rank_p(np.rint(2 * ranks).astype(int), moved > 0)
+    return Finding(float(np.mean(differences)), math.nan, math.nan, p_value, effect)
+
+
+def _signed_rank_p(doubled: Int[np.ndarray, " folds"], positive: Bool[np.ndarray, " folds"]) -> float:
+    """Returns the exact p-value of doubled ranks, which are whole numbers, where every sign is as likely."""
+    chances = np.ones(1)
+    for rank in doubled:  # the distribution of the sum of the positive ranks, one rank after the other
+        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
+    above = int(doubled[positive].sum())
+    return min(1.0, 2 * float(min(chances[: above + 1].sum(), chances[above:].sum())))
 
 
 def _t_test(differences: Differences, correction: float) -> Finding:
