@@ -15,6 +15,7 @@ import torch
 from foveola.attention import ARMS
 from foveola.errors import FoveolaError
 from foveola.protocol import PlannedFit, RunConfiguration, compare, fit, load_data, run_fit
+from foveola.training import fitting
 
 Configure = Callable[..., RunConfiguration]
 Arrays = dict[str, np.ndarray]
@@ -100,8 +101,8 @@ def test_arms_differ_in_nothing_but_their_attention(
             **{name: options[name] for name in ("scaling", "settings", "seed")},
         }  # fmt: skip
 
-    monkeypatch.setattr(fit, "train", recorded)
-    monkeypatch.setattr(fit, "_finish", lambda *_: None)
+    monkeypatch.setattr(fitting, "train", recorded)
+    monkeypatch.setattr(fit, "_test", lambda *_: None)
     arms = [name for name, arm in ARMS.items() if arm.backbone is None and arm.solve is None]
     configuration, data, _ = load_data(configure(arms))
     before = torch.get_rng_state()

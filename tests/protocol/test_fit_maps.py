@@ -12,6 +12,7 @@ import torch
 
 from foveola.models import FittedModel
 from foveola.protocol import FitData, PlannedFit, RunConfiguration, compare, fit, load_data, run_fit
+from foveola.training import fitting
 
 Configure = Callable[..., RunConfiguration]
 Case = tuple[Path, FitData]
@@ -111,8 +112,8 @@ def test_the_map_before_is_of_the_network_that_training_starts_from(
     def recorded(model: torch.nn.Module, *_: object, **__: object) -> None:
         started.append(model)
 
-    monkeypatch.setattr(fit, "train", recorded)
-    monkeypatch.setattr(fit, "_finish", lambda model, *_: started.append(model))
+    monkeypatch.setattr(fitting, "train", recorded)
+    monkeypatch.setattr(fit, "_test", lambda model, *_: started.append(model))
     configuration, data, _ = load_data(configure([gate], PHANTOM))
     run_fit(PlannedFit(gate, 0, 3), configuration, data, tmp_path)
     network, model = started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,8 @@ import pandas as pd
 import torch
 
 from foveola import atomic
-from foveola.attention import ARMS, Attended
+from foveola.attention import ARMS
 from foveola.data.cohort import Cohort
-from foveola.data.preprocessing import Scaling
 from foveola.errors import FoveolaError
 from foveola.models import FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
 from foveola.models.scaling import choose_scaling
@@ -21,9 +20,10 @@ from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit_maps import write_map_before, write_maps
 from foveola.protocol.plan import PlannedFit, rows_of
 from foveola.protocol.selection import DONE, score_of, settings_of
-from foveola.training import EpochWatch, NormalisedBatches, PixelRows, Progress, train
+from foveola.training import EpochWatch, PixelRows, Progress
+from foveola.training.fitting import fit_pixels
 from foveola.training.train import CHECKPOINT
-from foveola.training.untrained import check_device, untrained
+from foveola.training.untrained import check_device
 
 
 @dataclass(frozen=True)
@@ -92,30 +92,30 @@ def run_fit(
     """
     started = time.perf_counter()
     configuration = settings_of(planned, configuration, folder)
-    arm = ARMS[planned.arm]
-    settings = arm.configure(configuration.arms[planned.arm])
-    training = data.rows("train", planned.fold)
-    if arm.solve is not None:
+    training, watched = data.rows("train", planned.fold), data.rows(planned.watches, planned.fold)
+    if ARMS[planned.arm].solve is not None:
         training = np.sort(np.concatenate([training, data.rows("val", planned.fold)]))
-    backbone = arm_backbone(arm, settings, configuration.backbone)
-    scaling = choose_scaling(configuration.preprocessing, backbone, data.pixels, training)
-    model = untrained(
-        arm, settings, configuration.backbone, data.shape, data.pixels, training, scaling=scaling, seed=planned.seed
-    )
-    fitted = FittedModel(model, _description(planned, configuration, data, model, scaling))
-    with torch.random.fork_rng():
+    labels, groups = (data.cohort.table[name].to_numpy() for name in ("label", "group"))
+
+    def before(model: FittedModel) -> None:
         if planned.tests:
-            write_map_before(folder, fitted, data.pixels, data.rows("test", planned.fold))
-        if arm.solve is None:
-            epoch = _train(planned, configuration, data, model, training, scaling, folder, progress, watch)
-        else:
-            epoch = 0
-            groups, labels = (data.cohort.table[name].to_numpy()[training] for name in ("group", "label"))
-            batches = NormalisedBatches(data.pixels, training, scaling)
-            model.network = arm.solve(model.network, batches, labels, groups, settings, planned.seed)
-    fitted = replace(fitted, description=fitted.description.model_copy(update={"epoch": epoch}))
+            write_map_before(folder, model, data.pixels, data.rows("test", planned.fold))
+
+    fitted = fit_pixels(
+        _description(planned, configuration, data, training),
+        configuration.training,
+        PixelRows(data.pixels, training, labels[training]),
+        PixelRows(data.pixels, watched, labels[watched]),
+        groups=groups[training],
+        folder=folder,
+        before=before,
+        progress=progress,
+        watched=planned.watches,
+        watch=watch,
+    )
     if planned.tests:
         _test(fitted, data, folder)
+    epoch = fitted.description.epoch
     facts: dict[str, float | None] = {"seconds": round(time.perf_counter() - started, 3), "epoch": epoch}
     if planned.trial is not None:
         facts["score"] = score_of(folder, epoch, configuration.training.criterion)
@@ -123,41 +123,19 @@ def run_fit(
     atomic.write_json(folder / DONE, facts)
 
 
-def _train(
-    planned: PlannedFit, configuration: RunConfiguration, data: FitData, model: Attended, training: np.ndarray,
-    scaling: Scaling, folder: Path, progress: Progress | None, watch: EpochWatch | None,
-) -> int:  # fmt: skip
-    """Trains the model of a fit in place and returns the epoch that it is of."""
-    labels, watched = data.cohort.table["label"].to_numpy(), data.rows(planned.watches, planned.fold)
-    return train(
-        model.train(),
-        PixelRows(data.pixels, training, labels[training]),
-        PixelRows(data.pixels, watched, labels[watched]),
-        scaling=scaling,
-        settings=configuration.training,
-        arm=ARMS[planned.arm].configure(configuration.arms[planned.arm]),
-        seed=planned.seed,
-        folder=folder,
-        progress=progress,
-        watched=planned.watches,
-        watch=watch,
-    )
-
-
 def _description(
-    planned: PlannedFit, configuration: RunConfiguration, data: FitData, model: Attended, scaling: Scaling
+    planned: PlannedFit, configuration: RunConfiguration, data: FitData, training: np.ndarray
 ) -> ModelDescription:
-    """Says what the model of a fit will be when it is trained."""
+    """Says what the model of a fit is to be."""
     arm = ARMS[planned.arm]
     settings = arm.configure(configuration.arms[planned.arm])
     backbone = arm_backbone(arm, settings, configuration.backbone)
     return ModelDescription(
-        arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=configuration.training.epochs,
-        classes=data.cohort.classes, channels=data.shape.channels,
-        backbone=backbone.model_copy(update={"weights": backbone.weights and Path(backbone.weights.name)}),
-        preprocessing=configuration.preprocessing, scaling=scaling,
-        arm_settings=settings.model_dump(mode="json"),
-        attention=model.attention.facts() if model.attention else {},
+        arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=0,
+        classes=data.cohort.classes, channels=data.shape.channels, backbone=backbone,
+        preprocessing=configuration.preprocessing,
+        scaling=choose_scaling(configuration.preprocessing, backbone, data.pixels, training),
+        arm_settings=settings.model_dump(mode="json"), attention={},
         label=configuration.label, bins=configuration.bins,
     )  # fmt: skip
 

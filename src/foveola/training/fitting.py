@@ -28,6 +28,7 @@ def fit_pixels(
     folder: Path,
     before: Callable[[FittedModel], None] | None = None,
     progress: Progress | None = None,
+    watched: str = "val",
     watch: EpochWatch | None = None,
 ) -> FittedModel:
     """Builds a model and trains it, or solves it where its arm is a classical baseline.
@@ -44,6 +45,7 @@ def fit_pixels(
         folder: Where training writes, and goes on from where it was stopped; see `train`.
         before: Given the model before it is trained.
         progress: Told the epoch, the steps done and the steps in all.
+        watched: What the images that are looked at are called in the history.
         watch: Told the values of each epoch.
 
     Returns:
@@ -69,6 +71,6 @@ def fit_pixels(
             return fitted
         epoch = train(
             model.train(), training, validation, scaling=scaling, settings=settings, arm=own, seed=seed, folder=folder,
-            progress=progress, watch=watch,
+            progress=progress, watched=watched, watch=watch,
         )  # fmt: skip
     return replace(fitted, description=fitted.description.model_copy(update={"epoch": epoch}))
