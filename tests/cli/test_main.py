@@ -8,17 +8,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-COMMANDS = ("compare", "fit", "predict", "explain", "list", "demo")
+COMMANDS = ("compare", "status", "fit", "predict", "explain", "list", "demo")
 HELP = """
 import io, json, sys, time
 from contextlib import redirect_stdout
 from foveola.cli import main
 pages = {}
-for command in ["", "compare", "fit", "predict", "explain", "list", "demo"]:
+for command in ["", "compare", "status", "fit", "predict", "explain", "list", "demo"]:
     sys.argv = ["foveola", *filter(None, [command]), "--help"]
     pages[command] = io.StringIO()
     try:
@@ -55,7 +56,7 @@ def test_every_command_helps_with_examples(helped: dict[str, Any], command: str)
 
 
 def test_help_is_quick(helped: dict[str, Any]) -> None:
-    """All seven pages together, in time of the processor."""
+    """All pages together, in time of the processor."""
     assert helped["seconds"] < 2
     slow = {"torch", "lightning", "timm", "torchvision", "pandas", "sklearn", "scipy", "matplotlib", "statsmodels"}
     assert not slow & set(helped["modules"])
@@ -80,6 +81,7 @@ def test_python_m_foveola_is_foveola() -> None:
         (("compare", "--lr", "fast"), "--lr"),
         (("compare", "--fodls", "3"), "--folds"),
         (("fit", "--arm"), "--arm"),
+        (("status",), "run"),
         (("predict",), "model"),
         (("predict", "model"), "images"),
         (("explain", "model"), "images"),
@@ -143,7 +145,7 @@ def test_a_disk_that_is_full_in_earnest(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert answer.code == 2
     assert answer.err == (
-        "foveola: expected to read and write files, got 'File too large', in run/fits/plain/0-0/last.ckpt; "
-        "free some space and give the same command again\n"
+        "foveola: expected to read and write files, got 'File too large', in "
+        f"{Path('run/fits/plain/0-0/last.ckpt').absolute()}; free some space and give the same command again\n"
     )
     assert foveola(*command).code == 0

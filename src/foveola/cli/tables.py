@@ -55,18 +55,19 @@ def print_forecast(expected: Forecast, configuration: RunConfiguration, workers:
         table.add_column(name, justify="right")
     for row in expected.fits.to_dict("records"):
         cells = [str(row[name]) for name in ("arm", "purpose", "fits", "train", "validate", "test")]
-        table.add_row(*cells, _duration(row["seconds"]))
+        table.add_row(*cells, duration(row["seconds"]))
     console.print(table)
     fits = int(expected.fits["fits"].sum())
     left_out = ", without the arms whose time is not known" if expected.fits["seconds"].isna().any() else ""
-    time = _duration(expected.seconds / workers)
+    time = duration(expected.seconds / workers)
     console.print(
         f"{fits} fits, about {time} with {workers} worker{'s' if workers > 1 else ''}{left_out}. "
         "Nothing was fitted or written.", highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Returns a time as a person says it."""
     if pd.isna(seconds):
         return "not known"
     hours, minutes = divmod(round(seconds / 60), 60)
