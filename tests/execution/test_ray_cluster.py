@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from foveola.execution import JobStatus, RayCluster
+from foveola.errors import FoveolaError
+from foveola.execution import InProcess, JobStatus, RayCluster
 from foveola.execution import ray_cluster as module
 from foveola.execution.claims import holder
-from foveola.execution.machine import process_space
+from foveola.execution.machine import host, process_space
+from foveola.execution.outcome import packed
 
 MakeJob = Callable[..., Any]
 
@@ -60,3 +64,47 @@ def test_a_node_that_is_lost_costs_nothing(cluster: Any, make_job: MakeJob, look
     }
     assert look["results"](job) == {name: name.upper() for name in ("slow/0", "slow/1", "a/0", "a/1")}
     assert look["leftovers"](job) == []
+
+
+def test_an_address_where_nobody_listens_is_refused_at_once(make_job: MakeJob) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    for address in ("127.0.0.1:1", "nowhere", "ray://127.0.0.1:1"):
+        with pytest.raises(
+            FoveolaError, match=f"expected the address of a Ray cluster, .*, got '{address}' .*--cluster"
+        ):
+            RayCluster(address).run(make_job("a/0"))
+
+
+def test_without_ray_the_extra_is_named(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(FoveolaError, match=r'install it: pip install "foveola\[cluster\]"'):
+        RayCluster().run(make_job("a/0"))
+
+
+def test_a_node_that_does_not_see_the_folder_says_so_and_does_nothing(make_job: MakeJob, tmp_path: Path) -> None:
+    job = make_job("a/0")
+    for mark, folder in ((tmp_path / "missing", tmp_path), (tmp_path, tmp_path / "missing")):
+        assert module._worker(packed(job, "0"), str(mark), str(folder), 1) == host()
+    assert not job.folder.exists()
+
+    class Call:
+        """A call that has come back, and all that is asked of Ray then."""
+
+        class exceptions:  # noqa: N801 - as in Ray
+            RayError = RayTaskError = TaskCancelledError = ConnectionError
+
+        def get(self, call: object) -> str:
+            return "node-7"
+
+    worker = module._Worker(None, {}, tmp_path / "run" / ".cluster-1", 1)
+    with pytest.raises(FoveolaError, match=r"expected nodes that share one file system, got node node-7 .*, in .*run;"):
+        module._ended(Call(), None, worker)
+
+
+def test_nothing_left_needs_no_cluster(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job("a/0")
+    InProcess().run(job)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    seen: list[JobStatus] = []
+    RayCluster().run(job, seen.append)
+    assert [status.is_finished for status in seen] == [True]

@@ -41,7 +41,7 @@ class Watching:
     """
 
     def __init__(self, job: Job, watch: Watch | None) -> None:
-        self.job, self.watch = job, watch
+        self.watch, self._folder, self._tasks = watch, job.folder, job.tasks
         self.status: JobStatus | None = None
         self._told = -WATCH_S
 
@@ -56,7 +56,7 @@ class Watching:
 
     def tell(self) -> JobStatus:
         """Tells it now, and returns it."""
-        self.status = job_status(self.job.folder, self.job.tasks, self.status)
+        self.status = job_status(self._folder, self._tasks, self.status)
         if self.watch:
             self.watch(self.status)
         self._told = time.monotonic()

@@ -51,7 +51,7 @@ class Failure:
         """Returns the failure of a task on which every worker died."""
         return cls(
             "a task that runs to its end", f"a worker that died {attempts} times", str(folder),
-            f"see {logs}, and whether the memory was enough", attempts,
+            f"see what it said, in {logs} or Ray's own logs, and whether the memory was enough", attempts,
         )  # fmt: skip
 
     @classmethod

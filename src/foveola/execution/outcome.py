@@ -32,12 +32,16 @@ def packed(job: Job, worker: str) -> Parcel:
     }
 
 
-def unpacked(parcel: Parcel) -> Job:
-    """Loads the plug-ins that the sender had, and returns the job."""
+def log_as_sender(parcel: Parcel) -> None:
+    """Lets this process log as much as the sender does."""
     logging.basicConfig(level=parcel["level"], format="%(levelname)s: %(message)s")
     logging.captureWarnings(True)
     if parcel["level"] > logging.INFO:
         logging.getLogger("py.warnings").setLevel(logging.ERROR)
+
+
+def unpacked(parcel: Parcel) -> Job:
+    """Loads the plug-ins that the sender had, and returns the job."""
     for path in parcel["plugins"]:
         load_plugin(path)
     job: Job = pickle.loads(base64.b64decode(parcel["job"]))

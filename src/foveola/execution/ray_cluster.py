@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,20 @@ from foveola.errors import FoveolaError
 from foveola.execution.cores import LIBRARIES
 from foveola.execution.executor import Watch, Watching, begin, finish, forget_the_dead
 from foveola.execution.machine import host
-from foveola.execution.outcome import GRACE_S, Outcome, Parcel, check_outcome, outcome_of_work, packed, unpacked
+from foveola.execution.outcome import (
+    GRACE_S,
+    Outcome,
+    Parcel,
+    check_outcome,
+    log_as_sender,
+    outcome_of_work,
+    packed,
+    unpacked,
+)
 from foveola.execution.task import DONE, Job
 
 LOOK_S = 0.25
+CONNECT_S = 10.0
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -95,6 +106,7 @@ def _worker(parcel: Parcel, mark: str, folder: str, threads: int) -> Outcome | s
     os.environ.update(dict.fromkeys(LIBRARIES, str(threads)))  # before what is imported next looks at it
     if not Path(mark).exists() or not Path(folder).is_dir():
         return host()
+    log_as_sender(parcel)
     os.chdir(folder)  # paths in the job may begin there
     worker = f"{host()}-{parcel['worker']}"
     return outcome_of_work(unpacked(parcel), worker)
@@ -162,16 +174,34 @@ def _connected(address: str) -> Iterator[Any]:
         yield ray
         return
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address != "local":
-            ray.init(address=address, **options)
-    except (ConnectionError, ValueError) as error:
-        if address != "auto":
-            reason = str(error).strip().splitlines()[0]
-            raise FoveolaError("a Ray cluster", reason, f"--cluster {address}", "check that it runs") from error
-    if not ray.is_initialized():
+    if address not in ("auto", "local"):
+        _check_answers(address)
+        ray.init(address=address, **options)
+    elif address == "local" or not _joined(ray, options):
         ray.init(address="local", include_dashboard=False, **options)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _joined(ray: Any, options: dict[str, Any]) -> bool:
+    """Joins the cluster that is there, if there is one."""
+    try:
+        ray.init(address="auto", **options)
+    except ConnectionError as error:
+        log.info("no Ray cluster runs yet: %s", str(error).partition("\n")[0])
+        return False
+    return True
+
+
+def _check_answers(address: str) -> None:
+    """Looks whether anybody listens at an address; Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except (OSError, ValueError) as error:
+        raise FoveolaError(
+            "the address of a Ray cluster, as 10.0.0.1:6379", f"'{address}' ({error})", "--cluster",
+            "check that it runs, or give auto",
+        ) from error  # fmt: skip

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from foveola.execution.outcome import GRACE_S, READY, outcome_of_work, unpacked
+from foveola.execution.outcome import GRACE_S, READY, log_as_sender, outcome_of_work, unpacked
 
 
 def main() -> int:
@@ -26,6 +26,7 @@ def main() -> int:
     try:
         parcel = json.loads(sys.stdin.buffer.readline())
         threading.Thread(target=_end_with_the_starter, daemon=True).start()
+        log_as_sender(parcel)
         job = unpacked(parcel)
         os.write(answer, READY)
         outcome = outcome_of_work(job, parcel["worker"])
