@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from foveola import atomic
@@ -23,7 +22,7 @@ from foveola.protocol.fit import FitData, check_fit, run_fit
 from foveola.protocol.paper_tables import PaperTables, write_paper_tables
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
-from foveola.protocol.run_job import RunJob
+from foveola.protocol.run_job import RunJob, file_of
 from foveola.protocol.selection import DONE
 from foveola.statistics import (
     compare_arms,
@@ -92,8 +91,9 @@ def compare(
     """
     configuration, data, data_fingerprint = load_data(configuration, progress)
     run = RunFolder(folder)
-    job = RunJob(folder.absolute(), configuration, data.splits, _file_of(data.pixels))
+    job = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels))
     planned = list(job.fits.values())
+    configuration.primary_metric  # noqa: B018 - an unknown one is told before anything is written
     if not all(run.is_done(fit) for fit in planned):
         check_fit(configuration, data)
     run.open(configuration, data.splits, data_fingerprint, sys.argv)
@@ -105,11 +105,6 @@ def compare(
             summarise(run, [fit for fit in planned if run.is_done(fit)], data, configuration)
         raise
     return summarise(run, planned, data, configuration)
-
-
-def _file_of(pixels: np.ndarray) -> Path | None:
-    """Returns the file behind an array, if it is mapped into memory."""
-    return Path(pixels.filename) if isinstance(pixels, np.memmap) and pixels.filename else None
 
 
 def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData, configuration: RunConfiguration) -> Comparison:

@@ -67,6 +67,11 @@ class RunJob:
         _DATA[self.folder] = data
 
 
+def file_of(pixels: np.ndarray) -> Path | None:
+    """Returns the file behind an array, if it is mapped into memory."""
+    return Path(pixels.filename) if isinstance(pixels, np.memmap) and pixels.filename else None
+
+
 def read_run(folder: Path) -> RunJob:
     """Returns the job of a run folder, finished or not, without loading its images.
 
