@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from foveola.statistics.corrections import benjamini_hochberg, holm
 
@@ -34,6 +35,12 @@ def test_corrections_are_what_they_say(p: list[float]) -> None:
     step_up = slow(p, {rank: count / rank for rank in range(1, count + 1)}, False)
     assert holm(p).tolist() == pytest.approx(step_down, abs=1e-10, nan_ok=True)
     assert benjamini_hochberg(p).tolist() == pytest.approx(step_up, abs=1e-10, nan_ok=True)
+
+
+@pytest.mark.parametrize("p", [[0.03], [0.01, 0.01, 0.9], [0.2, 0.011, 0.04, 0.013, 0.02], [0.0, 1.0]])
+def test_corrections_are_those_of_statsmodels(p: list[float]) -> None:
+    assert holm(p).tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist(), abs=1e-10)
+    assert benjamini_hochberg(p).tolist() == pytest.approx(multipletests(p, method="fdr_bh")[1].tolist(), abs=1e-10)
 
 
 @given(p_lists)

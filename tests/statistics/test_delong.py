@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from foveola.statistics.delong import delong
 from foveola.statistics.roc import auc, auc_influences, structural_components
@@ -138,6 +138,21 @@ def test_images_that_are_there_twice_in_a_group_add_nothing_to_how_sure_it_is() 
     naive = delong(twice[0], *map(two_columns, twice[1:]))
     assert grouped.standard_error == pytest.approx(alone.standard_error, abs=1e-12)
     assert naive.standard_error < 0.75 * alone.standard_error
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_p_values_are_uniform_where_the_arms_are_alike(grouped: bool) -> None:
+    """Images of a group share what makes an arm err, as those of a patient do."""
+    rng, groups, p_values = np.random.default_rng(10), np.repeat(np.arange(40), 3), []
+    for _ in range(300):
+        labels = rng.permutation(np.arange(40) % 3).repeat(3)
+        scores = [np.eye(3)[labels] + rng.normal(size=(40, 3)).repeat(3, 0) + rng.normal(size=(120, 3)) for _ in "ab"]
+        p_values.append(delong(labels, *scores, groups=groups if grouped else None).p_value)
+    alarms = sum(p <= 0.05 for p in p_values)
+    if grouped:
+        assert binomtest(alarms, 300, 0.05).pvalue > 0.01
+    else:
+        assert alarms > 40
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -46,8 +46,9 @@ def compare_arms(
     - over folds `nadeau_bengio`, which is the primary test where there are two folds or more, and `wilcoxon`;
     - on one test set, over its draws of the training set, or over seeds if there is one, `obuchowski_rockette`;
     - over images, for the fits at hand: `delong` for areas, `sign_flips` for means over images (their interval is that
-      of the bootstrap), `mcnemar` where every image is independent and has one prediction an arm, and the
-      `paired_bootstrap` for every metric. With one fold the first of them that suits the metric is the primary test.
+      of the bootstrap), `mcnemar` where every image is independent and has one prediction an arm (its difference weighs
+      images alike, not folds), and the `paired_bootstrap` for every metric. With one fold the first of them that suits
+      the metric is the primary test.
 
     Of several draws of a training set on one test set (a learning curve) the primary test is `nadeau_bengio` too. Its
     term ``test_size / train_size`` is large where training sets are small, so it hardly finds anything there.

@@ -1,4 +1,8 @@
-"""Corrections of p-values for many tests; one that is NaN is no test and stays NaN."""
+"""Corrections of p-values for many tests; one that is NaN is no test and stays NaN.
+
+They agree with `statsmodels.stats.multitest.multipletests`, which collects garbage at every call: more than all else
+that a comparison of many arms does.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from statsmodels.stats.multitest import multipletests
+from scipy import stats
 
 PValues = Sequence[float] | Float[np.ndarray, " tests"]
 
@@ -14,11 +18,17 @@ PValues = Sequence[float] | Float[np.ndarray, " tests"]
 def holm(p_values: PValues) -> Float[np.ndarray, " tests"]:
     """Returns p-values such that rejecting those up to 0.05 makes any false alarm at most 5 % likely (Holm 1979).
 
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none is below one that was smaller before.
+
     Example:
         >>> holm([0.01, float("nan"), 0.04])
         array([0.02,  nan, 0.04])
     """
-    return _corrected(p_values, "holm")
+    values = np.array(p_values, dtype=np.float64)
+    order = np.argsort(values)[: np.count_nonzero(~np.isnan(values))]  # NaN is sorted to the end
+    scaled = values[order] * np.arange(len(order), 0, -1)
+    values[order] = np.minimum(np.maximum.accumulate(scaled), 1)
+    return values
 
 
 def benjamini_hochberg(p_values: PValues) -> Float[np.ndarray, " tests"]:
@@ -26,12 +36,8 @@ def benjamini_hochberg(p_values: PValues) -> Float[np.ndarray, " tests"]:
 
     It holds for tests that are independent or positively dependent (Benjamini and Hochberg 1995).
     """
-    return _corrected(p_values, "fdr_bh")
-
-
-def _corrected(p_values: PValues, method: str) -> Float[np.ndarray, " tests"]:
     values = np.array(p_values, dtype=np.float64)
     tested = ~np.isnan(values)
     if tested.any():
-        values[tested] = multipletests(values[tested], method=method)[1]
+        values[tested] = stats.false_discovery_control(values[tested])
     return values

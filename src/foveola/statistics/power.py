@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import optimize, stats
@@ -56,6 +57,12 @@ def detectable_difference(
     """
     if not (standard_error > NOTHING and degrees_of_freedom > 0):
         return math.nan
+    return _needed_shift(degrees_of_freedom, level, wanted) * standard_error
+
+
+@lru_cache(maxsize=1024)
+def _needed_shift(degrees_of_freedom: float, level: float, wanted: float) -> float:
+    """Returns the detectable difference in standard errors; the pairs of a comparison ask for few."""
     high = float(stats.t.isf(level / 2, degrees_of_freedom)) + 1.0
     while power(high, 1.0, degrees_of_freedom, level=level) < wanted:
         high *= 2
@@ -63,4 +70,4 @@ def detectable_difference(
     def lacking(shift: float) -> float:
         return power(shift, 1.0, degrees_of_freedom, level=level) - wanted
 
-    return float(optimize.brentq(lacking, 0.0, high, xtol=1e-12)) * standard_error
+    return float(optimize.brentq(lacking, 0.0, high, xtol=1e-12))
