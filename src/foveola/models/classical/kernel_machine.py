@@ -59,10 +59,14 @@ class KernelMachine(nn.Module):
         self.gamma.fill_(gamma)
 
     def forward(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b pairs"]:
-        """Returns the decision for every pair of classes."""
-        own, others = features.square().sum(1, keepdim=True), self.support.square().sum(1)
-        squared = (own + others - 2 * features @ self.support.mT).clamp(min=0)
-        return torch.exp(-self.gamma * squared) @ self.coefficients + self.intercepts
+        """Returns the decision for every pair of classes.
+
+        It is computed in double precision: distances are differences of large numbers, and coefficients are large.
+        """
+        images, support = features.double(), self.support.double()
+        own, others = images.square().sum(1, keepdim=True), support.square().sum(1)
+        kernel = torch.exp(-self.gamma.double() * (own + others - 2 * images @ support.mT).clamp(min=0))
+        return (kernel @ self.coefficients.double() + self.intercepts.double()).to(features.dtype)
 
 
 def _make_room(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:

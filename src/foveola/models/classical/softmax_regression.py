@@ -153,7 +153,8 @@ def _chosen(
         )
         for index, (weights, bias) in enumerate(found):
             logits[index, out] = coordinates[out] @ weights.T + bias
-    losses = [loss(each, labels, settings.criterion) for each in logits]
+    judged = logits[0, np.arange(len(labels)), labels] > NEVER  # a fold did not know the classes of the others
+    losses = [loss(each[judged], labels[judged], settings.criterion) for each in logits]
     best = int(np.argmin(losses))
     log.info("C = %g of %s: inner %s loss %.4f", strengths[best], strengths, settings.criterion, losses[best])
     return strengths[best]
