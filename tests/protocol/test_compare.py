@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import statistics
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from foveola.errors import FoveolaError
 from foveola.protocol import PlannedFit, RunConfiguration, compare, fit_model, read_configuration
@@ -22,7 +22,7 @@ Contents = Callable[[Path], dict[str, tuple[int, bytes]]]
 
 MODULE = import_module("foveola.protocol.compare")  # its name in the package is that of the function
 ARMS = ("plain", "l1-fair", "global")
-TABLES = ("predictions.csv", "results.csv", "comparisons.csv")
+TABLES = ("predictions.csv", "results.csv", "comparisons.csv", "intervals.csv", "ranks.csv")
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -72,8 +72,9 @@ def test_every_number_in_the_results_follows_from_the_predictions(finished: Path
     predictions = read(finished / "predictions.csv")
     results = pd.read_csv(finished / "results.csv")
     assert list(results.columns) == ["arm", "fold", "seed", "metric", "value", "reason"]
-    assert len(results) == len(ARMS) * 2 * len(METRICS)
-    for row in results.to_dict("records"):
+    of_classes = [f"{name}[{k}]" for k in range(3) for name in ("auc", "sensitivity", "specificity")]
+    assert results["metric"].tolist() == [*METRICS, *of_classes] * len(ARMS) * 2
+    for row in results[results["metric"].isin(list(METRICS))].to_dict("records"):
         own = predictions[(predictions["arm"] == row["arm"]) & (predictions["seed"] == row["seed"])]
         labels, p = own["label"].astype(int).to_numpy(), own[["p_0", "p_1", "p_2"]].to_numpy()
         assert row["value"] == pytest.approx(METRICS[row["metric"]](labels, p), rel=1e-8)
@@ -81,16 +82,31 @@ def test_every_number_in_the_results_follows_from_the_predictions(finished: Path
 
 def test_differences_follow_from_the_results(finished: Path) -> None:
     results, pairs = pd.read_csv(finished / "results.csv"), pd.read_csv(finished / "comparisons.csv")
-    accuracy = {
-        arm: statistics.mean(results[(results["arm"] == arm) & (results["metric"] == "accuracy")]["value"])
-        for arm in ARMS
-    }
-    assert list(zip(pairs["arm_a"], pairs["arm_b"], strict=True)) == [
-        ("plain", "l1-fair"), ("plain", "global"), ("l1-fair", "global"),
+    means = results.groupby(["arm", "metric"])["value"].mean()
+    verdicts = pairs[pairs["primary"]]
+    assert verdicts[["arm_a", "arm_b", "metric", "test"]].to_numpy().tolist() == [
+        ["plain", "l1-fair", "macro_auc", "DeLong"], ["plain", "global", "macro_auc", "DeLong"],
+        ["l1-fair", "global", "macro_auc", "DeLong"],
     ]  # fmt: skip
+    assert set(pairs["metric"]) == set(METRICS)
     for row in pairs.to_dict("records"):
-        assert row["difference"] == pytest.approx(accuracy[row["arm_b"]] - accuracy[row["arm_a"]], abs=1e-8)
+        expected = means[row["arm_b"], row["metric"]] - means[row["arm_a"], row["metric"]]
+        assert row["difference"] == pytest.approx(expected, abs=1e-8)
     assert set(pairs["groups"]) == {10}
+
+
+def test_the_metric_of_the_verdict_is_the_one_that_is_asked_for(
+    finished: Path, configure: Configure, tmp_path: Path, no_pictures: None
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    given = yaml.safe_load((run / "run.yaml").read_text())
+    (run / "run.yaml").write_text(yaml.safe_dump({**given, "metric": "accuracy"}, sort_keys=False))
+    pairs = compare(read_configuration(run / "run.yaml"), run).comparisons
+    assert set(pairs[pairs["primary"]]["test"]) == {"sign flips over groups"}
+    with pytest.raises(FoveolaError, match=r"known metric, got 'acuracy', in --metric; did you mean 'accuracy'"):
+        compare(configure(options={"metric": "acuracy"}), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_maps_are_means_and_sds_over_the_fits(finished: Path) -> None:
@@ -138,12 +154,17 @@ def test_what_is_finished_is_not_trained_again(
     def recorded(fit: PlannedFit, *_: object) -> None:
         trained.append(fit.name)
 
-    monkeypatch.setattr(MODULE, "run_fit", recorded)
+        shutil.copy(finished / "fits" / fit.name / "done", run / "fits" / fit.name / "done")
+
+    monkeypatch.setattr("foveola.protocol.run_job.run_fit", recorded)
     compare(read_configuration(run / "run.yaml"), run)
     assert trained == ["global/0-1"]
     assert tables(run) == tables(finished)
-    before.pop("global/0-1/done")
-    assert contents(run / "fits") == before
+    after = contents(run / "fits")
+    assert {name: after[name] for name in before if name != "global/0-1/done"} == {
+        name: value for name, value in before.items() if name != "global/0-1/done"
+    }
+    assert after.keys() == before.keys(), "something is left of the claim"
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -166,7 +187,7 @@ def test_folds_test_each_image_once(configure: Configure, tmp_path: Path) -> Non
     assert sorted(table["sample"]) == sorted(set(splits["sample"]))
     assert result.summary["fits"].tolist() == [2]
     assert result.comparisons.empty
-    assert (tmp_path / "run/comparisons.csv").read_text().startswith("arm_a,arm_b,metric,difference")
+    assert (tmp_path / "run/comparisons.csv").read_text().startswith("train_size,arm_a,arm_b,metric,test,primary")
     for fold in (0, 1):
         tested = splits[(splits["fold"] == fold) & (splits["role"] == "test")]["sample"]
         assert set(table[table["fold"] == fold]["sample"]) == set(tested)

@@ -93,7 +93,10 @@ def test_values_are_read_as_yaml(text: str, expected: Any) -> None:
         ("training.cutoff=99", "expected a cut-off within the 30 epochs"),
         ("training.lr.x=1", "valid number, got {'x': 1}, in configuration.training.lr"),
         ("data.x=1", "a group of settings, got 'data', which is one value, in --set"),
-        ("protocol=loo", "expected 'holdout' or 'kfold', got 'loo', in configuration.protocol"),
+        (
+            "protocol=loo",
+            "expected 'holdout', 'kfold', 'sound', 'nested' or 'paper', got 'loo', in configuration.protocol",
+        ),
         ("arms=", "dictionary, got None, in configuration.arms"),
         ("arms=7", "dictionary, got 7, in configuration.arms"),
         ("arms=[]", "at least 1 item.*got {}, in configuration.arms"),

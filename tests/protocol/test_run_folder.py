@@ -41,7 +41,7 @@ def test_a_run_begins_with_three_files(begun: RunFolder, configure: Configure) -
     ]
     manifest = json.loads((begun.path / "manifest.json").read_text())
     assert manifest["command"] == ["foveola", "compare", "--data", "x y"]
-    assert (manifest["schema_version"], manifest["data_fingerprint"], manifest["seeds"]) == (1, "abc", [0])
+    assert (manifest["schema_version"], manifest["data_fingerprint"], manifest["seeds"]) == (2, "abc", [0])
     assert manifest["packages"]["foveola"] == foveola.__version__
     assert manifest["plugins"] == PLUGINS
     assert {"torch", "numpy", "lightning", "timm"} <= set(manifest["packages"])

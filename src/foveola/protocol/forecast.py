@@ -131,7 +131,7 @@ def _seconds_per_image(name: str, configuration: RunConfiguration, data: FitData
     labels, times = data.cohort.table["label"].to_numpy(), [time.perf_counter()]
     with tempfile.TemporaryDirectory() as scratch:
         train(
-            model.train(), PixelRows(data.pixels, rows, labels[rows]), PixelRows(data.pixels, rows[:0], labels[:0]),
+            model.train(), PixelRows(data.pixels, rows, labels[rows]), PixelRows(data.pixels, rows[:0], labels[rows[:0]]),
             scaling=scaling, settings=few, arm=settings, seed=0, folder=Path(scratch),
             watch=lambda *_: times.append(time.perf_counter()),
         )  # fmt: skip

@@ -21,7 +21,7 @@ from foveola import atomic
 from foveola.errors import FoveolaError
 from foveola.plugins import PLUGINS
 from foveola.protocol.configuration import RunConfiguration
-from foveola.protocol.plan import PlannedFit
+from foveola.protocol.plan import PlannedFit, plan
 from foveola.protocol.selection import DONE
 
 Kept = TypeVar("Kept")
@@ -70,7 +70,7 @@ class RunFolder:
             )  # fmt: skip
         atomic.write_yaml(self.path / "run.yaml", values)
         atomic.write_csv(self.path / "splits.csv", splits)
-        atomic.write_json(self.path / "manifest.json", _manifest(configuration, fingerprint, command))
+        atomic.write_json(self.path / "manifest.json", _manifest(configuration, splits, fingerprint, command))
 
     def check(self) -> None:
         """Raises a ``FoveolaError`` if the folder holds no run."""
@@ -135,13 +135,15 @@ def _differences(before: Any, now: Any, key: str = "") -> dict[str, tuple[Any, A
     return {} if before == now else {key: (before, now)}
 
 
-def _manifest(configuration: RunConfiguration, fingerprint: str, command: list[str]) -> dict[str, Any]:
+def _manifest(
+    configuration: RunConfiguration, splits: pd.DataFrame, fingerprint: str, command: list[str]
+) -> dict[str, Any]:
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
     return {
         "schema_version": SCHEMA,
         "command": command,
         "data_fingerprint": fingerprint,
-        "seeds": list(range(configuration.seeds)),
+        "seeds": sorted({fit.seed for fit in plan(configuration, splits)}),
         "device": device,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
