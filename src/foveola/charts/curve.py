@@ -74,7 +74,10 @@ def curve_picture(
     axes.xaxis.set_major_locator(FixedLocator(sorted(places.values())))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(list(places.values()), [f"{x:g}" if isinstance(x, float) else str(x) for x in places])
-    _finish(axes, x_label, y_label, title, legend=len(curves) > 1)
+    finish_axes(axes, x_label, y_label)
+    axes.set_title(title, fontsize=10.5, fontweight="bold", color=INK, loc="left")
+    if len(curves) > 1:
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
@@ -105,14 +108,12 @@ def _draw(axes: Axes, name: str, rows: pd.DataFrame, index: int) -> None:
     axes.plot(x, mean, color=colour, marker=marker, markersize=4, linewidth=1.5, label=name)
 
 
-def _finish(axes: Axes, x_label: str, y_label: str, title: str, *, legend: bool) -> None:
+def finish_axes(axes: Axes, x_label: str, y_label: str) -> None:
+    """Names the axes, and gives them the manner of all charts."""
     axes.set_xlabel(x_label, fontsize=9, color=INK)
     axes.set_ylabel(y_label, fontsize=9, color=INK)
-    axes.set_title(title, fontsize=10.5, fontweight="bold", color=INK, loc="left")
     axes.tick_params(labelsize=8, length=3, color=FAINT, labelcolor=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["bottom", "left"]].set_color(FAINT)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.7)
     axes.set_axisbelow(True)
-    if legend:
-        axes.legend(frameon=False, fontsize=8, labelcolor=INK)
