@@ -236,7 +236,7 @@ def test_a_learning_curve_has_rows_of_each_size_and_only_its_own_corrections(run
     main = table[table["primary"]]
     assert main["train_size"].tolist() == [12, 30]
     assert main["folds"].tolist() == [2, 2]
-    assert (main["test"] == "Nadeau-Bengio t").all()
+    assert (main["test"] == "Obuchowski-Rockette t").all()
     assert (main["p_value"] == main["p_corrected"]).all()
 
 

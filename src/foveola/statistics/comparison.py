@@ -1,4 +1,19 @@
-"""Pairs of arms: what they differ by, how sure it is, and what could have been seen."""
+"""Pairs of arms: what they differ by, how sure it is, and what could have been seen.
+
+The tests, each described in its function; what their p-values speak about is in `pair.SPEAKS_ABOUT`:
+
+- over folds `nadeau_bengio`, the primary test of folds that have test sets of their own, and `wilcoxon`;
+- on one test set, over draws of the training set, or over seeds if there is one draw, `obuchowski_rockette`: the
+  primary test of several draws (a learning curve);
+- over images, for the fits at hand: `delong` for areas, `sign_flips` for means over images (their interval is that of
+  the bootstrap), `mcnemar` where every image is independent and has one prediction an arm (its difference weighs images
+  alike, not folds), and the `paired_bootstrap` for every metric. With one fold the first of them that suits the metric
+  is the primary test.
+
+Of draws on one test set `nadeau_bengio` is given for comparison only: its term ``test_size / train_size`` stands for
+what folds of one set share. Here draws share the test set whatever its size, so it finds next to nothing after training
+on few images, and gives false alarms after training on many.
+"""
 
 from __future__ import annotations
 
@@ -39,19 +54,8 @@ def compare_arms(
     The difference is that of the second arm less the first: the mean over folds of the means over seeds. Only folds and
     seeds that both arms have, and in which the metric is defined for both, are used; ``fits`` counts them in each arm.
     A training size that is repeated on the same test images has rows of its own (a learning curve); otherwise
-    ``train_size`` is the mean over folds. `fits.Design.families` says when sizes are alike.
-
-    What a p-value speaks about is in `pair.SPEAKS_ABOUT`; how it is made, in the function of each test:
-
-    - over folds `nadeau_bengio`, which is the primary test where there are two folds or more, and `wilcoxon`;
-    - on one test set, over its draws of the training set, or over seeds if there is one, `obuchowski_rockette`;
-    - over images, for the fits at hand: `delong` for areas, `sign_flips` for means over images (their interval is that
-      of the bootstrap), `mcnemar` where every image is independent and has one prediction an arm (its difference weighs
-      images alike, not folds), and the `paired_bootstrap` for every metric. With one fold the first of them that suits
-      the metric is the primary test.
-
-    Of several draws of a training set on one test set (a learning curve) the primary test is `nadeau_bengio` too. Its
-    term ``test_size / train_size`` is large where training sets are small, so it hardly finds anything there.
+    ``train_size`` is the mean over folds. `fits.Design.families` says when sizes are alike. Which tests there are, and
+    which is the primary one, stands at the top of this module.
 
     ``p_corrected`` (Holm) and ``q_value`` (Benjamini-Hochberg) are over the pairs within a training size, metric and
     test. ``detectable`` is the true difference that would have been found with 80 % power at the level that the

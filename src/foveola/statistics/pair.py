@@ -81,12 +81,13 @@ def group_parts(fits: Sequence[Fit], metric: Metric, design: Design) -> Float[np
 
 
 def primary_test(design: Design, folds: Sequence[int], metric: Metric) -> str:
-    """Names the test that a verdict rests on: over folds if there are two or more, else over the images of the one.
+    """Names the test that a verdict rests on.
 
-    With one fold, DeLong's for areas under ROC curves, sign flips for means over images, and the bootstrap for others.
+    Folds with test sets of their own: Nadeau and Bengio's. Several draws of the training set on one test set:
+    Obuchowski and Rockette's. One fold: DeLong's for areas, sign flips for means over images, else the bootstrap.
     """
     if len(folds) > 1:
-        return NADEAU_BENGIO
+        return OBUCHOWSKI_ROCKETTE if _one_test_set(design, folds) else NADEAU_BENGIO
     return {AREA: DELONG, MEAN: SIGN_FLIPS}.get(metric.kind, BOOTSTRAP)
 
 
@@ -135,6 +136,10 @@ def compare_pair(
     return PairResult(ordered, len(first), len(folds), len(groups))
 
 
+def _one_test_set(design: Design, folds: Sequence[int]) -> bool:
+    return len({design.folds[fold].test.tobytes() for fold in folds}) == 1
+
+
 def _over_draws(
     design: Design,
     folds: list[int],
@@ -150,7 +155,7 @@ def _over_draws(
         moved = np.stack([resampled[numbers == fold].mean(0) for fold in folds])
         findings[NADEAU_BENGIO] = nadeau_bengio(draws, design.mean_train_size(folds), design.mean_test_size(folds))
         findings[WILCOXON] = wilcoxon(draws)
-    if len(draws) > 1 and len({design.folds[fold].test.tobytes() for fold in folds}) == 1:
+    if len(draws) > 1 and _one_test_set(design, folds):
         defined = moved[:, ~np.isnan(moved).any(0)]
         if defined.shape[1] > 1:
             covariances = np.cov(defined)
