@@ -39,7 +39,7 @@ def scans(tmp_path: Path) -> Path:
 
 def test_python_blocks_run() -> None:
     code = blocks("python")
-    assert len(code) == 2
+    assert len(code) == 3
     names: dict[str, object] = {}
     exec(compile("\n".join(code), "README.md", "exec"), names)
     heatmap = names["heatmap"]
@@ -55,7 +55,7 @@ def test_foveola_commands_run(scans: Path) -> None:
     assert [shlex.split(line)[1] for line in lines] == ["compare", "fit", "predict", "explain"]
     for line in lines:
         words = shlex.split(line)[1:]
-        extra = SMALL if words[0] in ("compare", "fit") else []
+        extra = {"compare": [*SMALL, "--folds", "2", "--repeats", "1"], "fit": SMALL}.get(words[0], [])
         run = subprocess.run(
             [sys.executable, "-m", "foveola", *words, *extra], cwd=scans, capture_output=True, text=True, check=False
         )
