@@ -39,7 +39,7 @@ def cluster() -> Iterator[Any]:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.skipif(not process_space(), reason="this system does not tell which processes live")
 def test_a_node_that_is_lost_costs_nothing(cluster: Any, make_job: MakeJob, look: Any) -> None:
-    job = make_job("slow/0", "slow/1", "a/0", "a/1", steps=100)
+    job = make_job("slow/0", "slow/1", "a/0", "a/1")
     lost: list[str] = []
 
     def dead() -> list[str]:

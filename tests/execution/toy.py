@@ -17,7 +17,7 @@ from foveola.execution import DONE, Progress, Task
 class ToyJob:
     """Tasks that write down their own name in some steps; what else they do is said by the first part of the name.
 
-    ``slow`` takes its time, until the folder of the job holds ``hurry``; ``bad`` is a mistake of the user, ``wrong``
+    ``slow`` waits, until the folder of the job holds ``hurry``; ``bad`` is a mistake of the user, ``wrong``
     one of ours; ``full`` meets a full disk, ``deadly`` kills its process, ``forgetful`` does not say that it is done.
     """
 
@@ -30,8 +30,10 @@ class ToyJob:
         with (folder / "begun").open("a") as begun:
             begun.write(f"{os.getpid()}\n")
         for step in range(self.steps):
-            if kind == "slow" and not (self.folder / "hurry").exists():
-                time.sleep(0.3)
+            patience = time.monotonic() + 60
+            while kind == "slow" and not (self.folder / "hurry").exists() and time.monotonic() < patience:
+                time.sleep(0.05)
+                progress(f"step {step + 1}/{self.steps}", step, self.steps)
             if kind == "deadly":
                 os.kill(os.getpid(), 9)
             if kind == "bad":

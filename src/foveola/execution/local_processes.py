@@ -54,7 +54,8 @@ class LocalProcesses:
         try:
             for worker in workers:
                 worker.start()
-            while not all(worker.is_finished() for worker in workers):
+            going = workers
+            while going := [worker for worker in going if not worker.is_finished()]:
                 watching.pulse()
                 time.sleep(LOOK_S)
         finally:
