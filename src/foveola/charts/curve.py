@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +80,18 @@ def curve_picture(
         axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def is_wide(values: Iterable[object]) -> bool:
+    """Whether values are drawn on a log scale: numbers above 0, the largest at least eight times the smallest.
+
+    Example:
+        >>> is_wide([0.001, 0.1]), is_wide([1, 2, 3]), is_wide(["a", "b"])
+        (True, False, False)
+    """
+    listed = list(values)
+    numbers = [value for value in listed if isinstance(value, int | float) and not isinstance(value, bool)]
+    return bool(numbers) and len(numbers) == len(listed) and 0 < 8 * min(numbers) <= max(numbers)
 
 
 def _places(curves: Mapping[str, pd.DataFrame], log_x: bool) -> dict[float | str, float]:

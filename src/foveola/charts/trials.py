@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from foveola.atomic import replacing
@@ -81,6 +82,9 @@ def _draw_setting(axes: Axes, score: pd.Series[float], values: pd.Series[Any], b
     """Draws the score against a setting; the best trial is ringed."""
     if log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if values.max() < 100 * values.min() else (1,)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     shown = values if is_numeric_dtype(values) and not is_bool_dtype(values) else values.astype(str)
     axes.plot(shown, score, "o", color=COLOURS[0], markersize=3.5, alpha=0.7)
     axes.plot([shown[best]], [score[best]], "o", markersize=8, markerfacecolor="none", markeredgecolor=FAINT)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from foveola.cli import compare, demo, explain, fit, options, predict, status
+from foveola.cli import compare, demo, explain, fit, options, predict, search, status, sweep
 from foveola.cli import list as list_command
 from foveola.errors import FoveolaError
 from foveola.plugins import load_plugin
@@ -25,8 +25,8 @@ app = typer.Typer(
     epilog="Start with [bold]foveola demo[/bold].",
 )
 COMMANDS = (
-    (compare, "compare"), (status, "status"), (fit, "fit"), (predict, "predict"), (explain, "explain"),
-    (list_command, "list"), (demo, "demo"),
+    (compare, "compare"), (status, "status"), (search, "search"), (sweep, "sweep"), (fit, "fit"), (predict, "predict"),
+    (explain, "explain"), (list_command, "list"), (demo, "demo"),
 )  # fmt: skip
 for module, name in COMMANDS:
     app.command(name, epilog=module.EXAMPLES)(module.command)

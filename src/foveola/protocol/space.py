@@ -100,7 +100,7 @@ def space_of(configuration: RunConfiguration, arm: str, declared: Declared = Non
         return {}
     if isinstance(declared, Mapping):
         own = {key: values for key, values in declared.items() if key.split(".")[0] in (TRAINING, arm)}
-        return {key: _given(key, values, configuration, arm) for key, values in own.items()}
+        return {key: _given(key, values, configuration) for key, values in own.items()}
     groups = ((TRAINING, TrainingSettings), (arm, ARMS[arm].settings))
     marks = {f"{name}.{field}": mark for name, group in groups for field, mark in searched_fields(group).items()}
     tried = {key: _declared(mark, declared) for key, mark in marks.items()}
@@ -123,7 +123,7 @@ def candidates(configuration: RunConfiguration, arm: str) -> list[dict[str, Any]
 
     sequence = qmc.Halton(len(space), scramble=False).fast_forward(1)  # its first point is a corner
     drawn = [_point(space, shares) for shares in sequence.random(count - 1)] if count > 1 else []
-    points = [as_it_stands(space, configuration, arm), *drawn]
+    points = [as_it_stands(space, configuration), *drawn]
     return list({json.dumps(point): point for point in points}.values())
 
 
@@ -167,9 +167,9 @@ def grid_point(space: Space, number: int) -> dict[str, Any]:
     return dict(reversed(point.items()))
 
 
-def as_it_stands(space: Space, configuration: RunConfiguration, arm: str) -> dict[str, Any]:
+def as_it_stands(space: Space, configuration: RunConfiguration) -> dict[str, Any]:
     """Returns the values that the settings of a space have in a configuration."""
-    return {key: _value(key, configuration, arm) for key in space}
+    return {key: value_in(configuration, key) for key in space}
 
 
 def in_words(space: Space) -> dict[str, Any]:
@@ -185,9 +185,18 @@ def values_of(key: str, values: Any, configuration: RunConfiguration, where: str
     """
     if not isinstance(values, list | tuple) or not values:
         raise FoveolaError("a list of values", repr(values), f"{where}, {key}", f"write it like {key}=1,2")
-    arm = key.split(".")[0]
-    kept = [_value(key, configuration.changed({key: value}, where), arm) for value in values]
+    kept = [value_in(configuration.changed({key: value}, where), key) for value in values]
     return tuple({json.dumps(value): value for value in kept}.values())
+
+
+def value_in(configuration: RunConfiguration, key: str) -> Any:
+    """Returns what a setting is in a configuration, by dotted key and in JSON's types; defaults of arms included."""
+    value: Any = configuration.model_dump(mode="json")
+    if (arm := key.split(".")[0]) in configuration.arms:
+        value[arm] = ARMS[arm].configure(configuration.arms[arm]).model_dump(mode="json")
+    for part in key.split("."):
+        value = value[part]
+    return value
 
 
 def _point(space: Space, shares: np.ndarray) -> dict[str, Any]:
@@ -202,13 +211,13 @@ def _declared(mark: Searched, kind: str) -> Grid | Range | None:
     return Grid(mark.choices) if mark.choices else None
 
 
-def _given(key: str, values: Any, configuration: RunConfiguration, arm: str) -> Grid | Range:
+def _given(key: str, values: Any, configuration: RunConfiguration) -> Grid | Range:
     if not isinstance(values, Mapping):
         return Grid(values_of(key, values, configuration))
     where, remedy = f"{WHERE}, {key}", f"write it like {key}=0.001:0.1 or {key}=0.001:0.1:log"
     if not {"low", "high"} <= set(values) <= {"low", "high", "log"}:
         raise FoveolaError("low, high and log", ", ".join(map(str, values)), where, remedy)
-    ends = [_value(key, configuration.changed({key: values[end]}, WHERE), arm) for end in ("low", "high")]
+    ends = [value_in(configuration.changed({key: values[end]}, WHERE), key) for end in ("low", "high")]
     log = values.get("log", False)
     if any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
         raise FoveolaError("a setting that is a number", f"the range {ends[0]} to {ends[1]}", where, "list its values")
@@ -216,16 +225,6 @@ def _given(key: str, values: Any, configuration: RunConfiguration, arm: str) -> 
         got = f"{ends[0]} to {ends[1]}" + (", log" if log else "")
         raise FoveolaError("a low end below the high one, and above 0 on a log scale", got, where, remedy)
     return Range(ends[0], ends[1], log)
-
-
-def _value(key: str, configuration: RunConfiguration, arm: str) -> Any:
-    """Returns what a setting is, in JSON's types; the defaults of an arm included."""
-    value: Any = configuration.model_dump(mode="json")
-    if arm in ARMS:
-        value[arm] = ARMS[arm].configure(configuration.arms[arm]).model_dump(mode="json")
-    for part in key.split("."):
-        value = value[part]
-    return value
 
 
 def _check_keys(declared: Mapping[str, Any], configuration: RunConfiguration) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
 from foveola.errors import FoveolaError, unknown_name
 
-NAMES = ("default", "paper")
+Name = Literal["default", "paper"]
+NAMES: tuple[Name, ...] = get_args(Name)
 OPTION = "--space"
 
 
-def read_space(written: Sequence[str]) -> str | dict[str, Any]:
+def read_space(written: Sequence[str]) -> Name | dict[str, Any]:
     """Returns the search space that stands on the command line, as the configuration takes it.
 
     Args:
@@ -30,7 +31,7 @@ def read_space(written: Sequence[str]) -> str | dict[str, Any]:
     if len(written) == 1 and "=" not in written[0]:
         name = written[0]
         if name in NAMES:
-            return name
+            return NAMES[NAMES.index(name)]
         if Path(name).suffix.lower() in (".yaml", ".yml") or Path(name).is_file():
             return _from_file(Path(name))
         raise unknown_name("search space", name, NAMES, OPTION)

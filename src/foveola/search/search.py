@@ -12,6 +12,7 @@ import yaml
 
 from foveola import atomic
 from foveola.attention import ARMS
+from foveola.charts.curve import is_wide
 from foveola.charts.trials import trials_picture
 from foveola.data.resampling import inner_folds as deal_inner_folds
 from foveola.data.resampling import inner_numbers
@@ -21,7 +22,7 @@ from foveola.protocol import FitData, RunConfiguration, RunFolder, RunJob, load_
 from foveola.protocol.configuration import VAL_FRACTION
 from foveola.protocol.fit import check_fit
 from foveola.protocol.run_job import file_of
-from foveola.protocol.space import Declared, Range, Space, grid_numbers, in_words, is_grid, space_of
+from foveola.protocol.space import Declared, Grid, Range, Space, grid_numbers, in_words, is_grid, space_of
 from foveola.search.study import check_optuna
 from foveola.search.table import best_of, trials_table
 from foveola.search.trial_job import TrialJob
@@ -220,9 +221,5 @@ def _summarise(job: TrialJob, data: FitData) -> Search:
     return Search(job.folder, table, best, settings, chosen, validated)
 
 
-def _is_log(values: Any) -> bool:
-    """Whether equal ratios are drawn equally far apart: those of a range that says so, or of a grid of wide span."""
-    if isinstance(values, Range):
-        return values.log
-    numbers = sorted(value for value in values.values if isinstance(value, int | float) and not isinstance(value, bool))
-    return len(numbers) == len(values.values) > 1 and numbers[0] > 0 and numbers[-1] >= 8 * numbers[0]
+def _is_log(values: Grid | Range) -> bool:
+    return values.log if isinstance(values, Range) else is_wide(values.values)

@@ -57,7 +57,7 @@ class TrialJob:
         """What is remembered of the trials."""
         configuration = self.study.configuration
         return TrialMemory(
-            self.folder, self.space, as_it_stands(self.space, configuration, self.arm),
+            self.folder, self.space, as_it_stands(self.space, configuration),
             seed=configuration.split_seed, epochs=configuration.training.epochs,
             smaller_is_better=configuration.training.criterion == "loss",
         )  # fmt: skip
