@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from foveola.errors import FoveolaError, unknown_name
+from foveola.errors import FoveolaError, InputError, unknown_name
 
 
 def test_the_message_is_one_sentence_of_four_parts() -> None:
@@ -18,10 +18,11 @@ def test_the_message_is_one_sentence_of_four_parts() -> None:
     )
 
 
-def test_it_survives_the_way_between_processes() -> None:
-    error = FoveolaError("one", "two", "there", "mend it")
+@pytest.mark.parametrize("kind", [FoveolaError, InputError])
+def test_it_survives_the_way_between_processes(kind: type[FoveolaError]) -> None:
+    error = kind("one", "two", "there", "mend it")
     again = pickle.loads(pickle.dumps(error))
-    assert type(again) is FoveolaError
+    assert type(again) is kind
     assert (str(again), again.remedy) == (str(error), "mend it")
 
 

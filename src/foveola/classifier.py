@@ -52,6 +52,8 @@ class AttentionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     an axis that shrinks and interpolating linearly along one that grows; images of less than 8 px are enlarged by
     repeating pixels. ``uint8`` counts as 0..255, and a model that was fitted on it takes other types in that range.
 
+    Fits in threads of one process would draw from the same generator of PyTorch; ``n_jobs`` takes processes.
+
     Args:
         arm: A name that `foveola list attention` lists.
         backbone: A name that `foveola list backbones` lists.
