@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from foveola.cli import options
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -24,46 +19,20 @@ foveola compare --config runs/scans/run.yaml --out again"""
 
 def command(
     data: options.Data = None,
-    arms: Annotated[
-        list[str] | None, typer.Option("--arm", "-a", help="An arm to train; see `foveola list arms`. May be repeated.")
-    ] = None,
+    arms: options.Arms = None,
     label: options.Label = None,
     bins: options.Bins = None,
     image_size: options.ImageSize = None,
     split_file: options.SplitFile = None,
-    protocol: Annotated[
-        options.Protocol | None,
-        typer.Option(
-            help="Which fit learns from what: sound (repeated folds, epoch and settings chosen on inner images; the "
-            "default), nested (with a search), holdout, kfold, or paper.",
-            rich_help_panel=options.STUDY,
-        ),
-    ] = None,
-    folds: Annotated[int | None, typer.Option(help="Number of folds.", rich_help_panel=options.STUDY)] = None,
-    repeats: Annotated[
-        int | None, typer.Option(help="How often the folds are dealt anew.", rich_help_panel=options.STUDY)
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Fits a fold, or draws of every training size.", rich_help_panel=options.STUDY)
-    ] = None,
-    train_sizes: Annotated[
-        str | None,
-        typer.Option(
-            "--train-sizes",
-            help="A learning curve: numbers of training images, as 50,100,200; on the hold-out set.",
-            rich_help_panel=options.STUDY,
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="The metric that arms are compared by.", rich_help_panel=options.STUDY)
-    ] = None,
-    metrics: Annotated[
-        str | None, typer.Option(help="default, or medmnist for its rules.", rich_help_panel=options.STUDY)
-    ] = None,
+    protocol: options.ProtocolName = None,
+    folds: options.Folds = None,
+    repeats: options.Repeats = None,
+    seeds: options.Seeds = None,
+    train_sizes: options.TrainSizes = None,
+    metric: options.Metric = None,
+    metrics: options.Metrics = None,
     space: options.Space = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Settings of each arm that are tried.", rich_help_panel=options.STUDY)
-    ] = None,
+    trials: options.Trials = None,
     backbone: options.Backbone = None,
     pretrained: options.Pretrained = None,
     weights: options.Weights = None,
@@ -78,12 +47,8 @@ def command(
     cluster: options.Cluster = None,
     assignments: options.Assignments = None,
     config: options.ConfigFile = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be fitted on what, and how long it takes; write nothing.")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The run folder; a stopped run in it goes on.")
-    ] = None,
+    dry_run: options.DryRun = False,
+    out: options.Out = None,
 ) -> None:
     """Fit arms on identical splits, seeds and batches, and say which is better.
 

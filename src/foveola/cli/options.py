@@ -69,6 +69,46 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", help="Any other setting, as global.hidden=64; may be repeated.", metavar="KEY=VALUE"),
 ]
+Arms = Annotated[
+    list[str] | None, typer.Option("--arm", "-a", help="An arm; see `foveola list arms`. May be repeated.")
+]
+ProtocolName = Annotated[
+    Protocol | None,
+    typer.Option(
+        "--protocol",
+        help="Which fit learns from what: sound (repeated folds, epoch and settings chosen on inner images), the "
+        "default; nested (with a search); holdout; kfold; or paper.",
+        rich_help_panel=STUDY,
+    ),
+]
+Folds = Annotated[int | None, typer.Option("--folds", help="Number of folds.", rich_help_panel=STUDY)]
+Repeats = Annotated[
+    int | None, typer.Option("--repeats", help="How often the folds are dealt anew.", rich_help_panel=STUDY)
+]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", help="Fits a fold, or draws of every training size.", rich_help_panel=STUDY)
+]
+TrainSizes = Annotated[
+    str | None,
+    typer.Option(
+        "--train-sizes",
+        help="A learning curve: numbers of training images, as 50,100,200; on the hold-out set.",
+        rich_help_panel=STUDY,
+    ),
+]
+Metric = Annotated[
+    str | None, typer.Option("--metric", help="The metric that arms are compared by.", rich_help_panel=STUDY)
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", help="default, or medmnist for its rules.", rich_help_panel=STUDY)
+]
+Trials = Annotated[
+    int | None, typer.Option("--trials", help="Settings of each arm that are tried.", rich_help_panel=STUDY)
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be fitted on what, and how long it takes; write nothing.")
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run folder; a stopped run in it goes on.")]
 Space = Annotated[
     list[str] | None,
     typer.Option(
