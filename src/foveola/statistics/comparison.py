@@ -41,7 +41,7 @@ COLUMNS = (
 def compare_arms(
     predictions: pd.DataFrame,
     splits: pd.DataFrame,
-    classes: Sequence[str] = (),
+    classes: Sequence[str],
     *,
     metrics: str = "default",
     ordered: bool = False,
@@ -86,8 +86,6 @@ def compare_arms(
         >>> pairs[pairs.primary][["test", "difference"]].values.tolist()
         [['sign flips over groups', 0.5]]
     """
-    if isinstance(splits, pd.Series):
-        return _accuracy_only(predictions, splits, seed)
     design = read_design(splits)
     fits = read_fits(predictions, design, classes)
     chosen = metric_set(metrics, ordered=ordered)
@@ -99,15 +97,6 @@ def compare_arms(
         for size, folds in design.families({fit.fold for fit in fits})
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
-
-
-def _accuracy_only(predictions: pd.DataFrame, groups: pd.Series[str], seed: int) -> pd.DataFrame:
-    """Serves callers that know groups, and no split table, until they are gone."""
-    rows = predictions[["sample", "fold"]].drop_duplicates().assign(role="test")
-    splits = rows.assign(group=groups.reindex(rows["sample"]).fillna("").to_numpy())
-    classes = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
-    table = compare_arms(predictions, splits, classes, primary="accuracy", seed=seed)
-    return table[table["primary"].astype(bool)].reset_index(drop=True)
 
 
 def _compare_family(
