@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from record import record
 from scipy.stats import binomtest
+from trained_pairs import trained_pairs
 
 from foveola.statistics.delong import influence_test
 from foveola.statistics.finding import Finding
@@ -20,6 +21,7 @@ FEATURES = 6
 SIGNAL = 0.6
 PLANTED = 0.3
 LEVEL = 0.05
+PAIRS, WORKERS = 40, 2
 
 Labels = np.ndarray
 Images = tuple[np.ndarray, Labels]
@@ -127,8 +129,24 @@ def simulated(trials: int = TRIALS, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def trained(pairs: int = PAIRS, workers: int = WORKERS) -> pd.DataFrame:
+    """Returns, for each way to compare, the share of really trained pairs of identical arms with a p-value up to 0.05."""
+    values = trained_pairs(pairs, workers)
+    rows = []
+    for name in values:
+        known = values[name].dropna()
+        count = int((known <= LEVEL).sum())
+        interval = binomtest(count, len(known)).proportion_ci(0.95, "exact")
+        rows.append({
+            "test": name, "pairs": len(known), "false_alarms": count / len(known), "false_alarms_low": interval.low,
+            "false_alarms_high": interval.high,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     record("false_alarms_simulated", simulated(), f"Two arms that are alike, {TRIALS} data sets: p up to 0.05")
+    record("false_alarms_trained", trained(), "Pairs of CNNs that differ in their seeds alone: p up to 0.05")
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ TRAINING: dict[str, Any] = {
     "arms": ["plain"], "seeds": 2, "backbone.name": "small-cnn", "preprocessing.image_size": 8, "training.lr": 0.003,
     "training.batch_size": 16,
 }  # fmt: skip
-SOUND = {"protocol": "sound", "folds": 5, "repeats": 3, "training.epochs": 10}
-PAPER = {"protocol": "paper", "folds": 5, "training.epochs": 60}
+FOLDS, REPEATS = 5, 3
+SOUND = {"protocol": "sound", "folds": FOLDS, "repeats": REPEATS, "training.epochs": 10}
+PAPER = {"protocol": "paper", "folds": FOLDS, "training.epochs": 60}
 """The paper chooses 30 of 250 epochs; so many are not needed for images of 8 x 8."""
 
 
@@ -35,7 +36,7 @@ def draw(index: int, path: Path) -> None:
     rows = np.random.default_rng(index).choice(known, IMAGES, replace=False)
     images = (digits.images[rows] * 15).astype(np.uint8)
     labels = np.searchsorted(DIGITS, digits.target[rows])
-    np.savez(path, train_images=images, train_labels=labels)
+    np.savez(path, images=images, labels=labels)
 
 
 def one_pair(index: int) -> dict[str, float]:
@@ -63,25 +64,25 @@ def one_pair(index: int) -> dict[str, float]:
         own = results[results["metric"] == "accuracy"]
         differences = own.groupby("fold")["value"].apply(lambda pair: float(pair.iloc[1] - pair.iloc[0])).to_numpy()
         roles = read_splits(folder / "sound").groupby("role").size()
-        folds = SOUND["folds"] * SOUND["repeats"]  # type: ignore[operator]
-        sizes = ((roles["train"] + roles["val"]) / folds, roles["test"] / folds)
+        sizes = ((roles["train"] + roles["val"]) / (FOLDS * REPEATS), roles["test"] / (FOLDS * REPEATS))
         values["naive t over folds"] = paired_t(differences).p_value
         values["corrected t over folds"] = nadeau_bengio(differences, *sizes).p_value
-        first = differences[: SOUND["folds"]]  # type: ignore[misc]
-        values["naive t over five folds"] = paired_t(first).p_value
-        chosen = [_chosen_epochs(folder / "paper", seed) for seed in (0, 1)]
-        values["paper"] = paper_t_test(*chosen)[1]
+        values["naive t over five folds"] = paired_t(differences[:FOLDS]).p_value
+        chosen = [_chosen_accuracies(folder / "paper", seed) for seed in (0, 1)]
+        values["paper"] = paper_t_test(*chosen)
     return values
 
 
-def _chosen_epochs(run: Path, seed: int) -> np.ndarray:
-    """Returns the test accuracies of the 30 epochs that the paper's procedure chooses."""
-    from foveola.statistics.paper import paper_result
+def _chosen_accuracies(run: Path, seed: int) -> Sequence[float]:
+    """Returns the test accuracies at the 30 epochs that the paper's procedure chooses."""
+    from foveola.statistics.paper import paper_score
 
-    folds = sorted(path for path in (run / "fits" / "plain").glob(f"*-{seed}") if not path.name.startswith("0-"))
-    ranking = np.stack([pd.read_csv(path / "history.csv")["val_accuracy"].to_numpy() for path in folds])
-    tested = pd.read_csv(run / "fits" / "plain" / f"0-{seed}" / "history.csv")["test_accuracy"].to_numpy()
-    return paper_result(ranking, tested).values
+    def history(fold: int, role: str) -> pd.DataFrame:
+        table = pd.read_csv(run / "fits" / "plain" / f"{fold}-{seed}" / "history.csv")
+        return pd.DataFrame({"epoch": table["epoch"], "accuracy": table[f"{role}_accuracy"]})
+
+    ranking = pd.concat([history(fold, "val").assign(fold=fold) for fold in range(1, 1 + FOLDS)])
+    return paper_score(ranking, history(0, "test")).accuracies
 
 
 def trained_pairs(count: int, workers: int) -> pd.DataFrame:
