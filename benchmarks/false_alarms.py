@@ -130,7 +130,7 @@ def simulated(trials: int = TRIALS, seed: int = 0) -> pd.DataFrame:
 
 
 def trained(pairs: int = PAIRS, workers: int = WORKERS) -> pd.DataFrame:
-    """Returns, for each way to compare, the share of really trained pairs of identical arms with a p-value up to 0.05."""
+    """Returns, for each way to compare, the share of really trained pairs of alike arms with a p-value up to 0.05."""
     values = trained_pairs(pairs, workers)
     rows = []
     for name in values:
