@@ -52,8 +52,16 @@ def test_one_bar_for_all_fits_and_one_for_each_that_is_running() -> None:
     assert (fits.description, fits.completed, fits.total) == ("fits, 1 failed", 2, 3)
     assert (last.description, last.completed) == ("plain/4-1, epoch 1/3, on anna-1", 2)
     assert last.visible
-    shown.job(JobStatus(dict.fromkeys(("a", "b", "c"), 30.0), {}, (), ()))
+    shown.job(JobStatus(dict.fromkeys(("fits/a/0", "fits/b/0", "fits/c/0"), 30.0), {}, (), ()))
     assert not any(task.visible for task in shown.progress.tasks)
+
+
+def test_trials_are_called_trials() -> None:
+    shown = Bars(Progress(disable=True))
+    shown.job(JobStatus({}, {}, (running("trials/3", 2),), ("trials/4",)))
+    trials, trial = shown.progress.tasks
+    assert (trials.description, trials.completed, trials.total) == ("trials", 0, 2)
+    assert trial.description == "3, epoch 1/3, on anna-1"
 
 
 def test_the_time_left_is_that_of_the_job() -> None:

@@ -37,16 +37,18 @@ class Bars:
         self.progress.update(self._tasks[description], completed=done, total=total, visible=done < total)
 
     def job(self, status: JobStatus) -> None:
-        """Shows how far all fits are, and each that a worker is at, wherever that is."""
-        self.report("fits", len(status.done) + len(status.failed), status.total)
-        failed = f"fits, {len(status.failed)} failed" if status.failed else "fits"
-        self.progress.update(self._tasks["fits"], description=failed, seconds_left=status.seconds_left)
+        """Shows how far all tasks are, such as fits or trials, and each that a worker is at, wherever that is."""
+        names = (*status.done, *status.failed, *status.waiting, *(running.name for running in status.running))
+        kind = names[0].partition("/")[0] if names else "fits"
+        self.report(kind, len(status.done) + len(status.failed), status.total)
+        title = f"{kind}, {len(status.failed)} failed" if status.failed else kind
+        self.progress.update(self._tasks[kind], description=title, seconds_left=status.seconds_left)
         for name in self._running.keys() - {running.name for running in status.running}:
             self.progress.remove_task(self._running.pop(name))
         for running in status.running:
             if running.name not in self._running:
                 self._running[running.name] = self.progress.add_task("", total=None)
-            name = running.name.removeprefix("fits/")
+            name = running.name.partition("/")[2]
             description = ", ".join(filter(None, (name, running.what, f"on {running.worker}")))
             self.progress.update(
                 self._running[running.name], description=description, completed=running.done,
