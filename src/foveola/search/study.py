@@ -1,209 +1,225 @@
-"""What a search remembers in Optuna's journal: every trial, and with TPE what to try next and what to give up."""
+"""The search: trials of settings on validation images, and the best of them."""
 
 from __future__ import annotations
 
-import importlib
-import json
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import pandas as pd
+import yaml
 
+from foveola import atomic
+from foveola.attention import ARMS
+from foveola.charts.curve import is_wide
+from foveola.charts.trials import trials_picture
+from foveola.data.resampling import inner_folds as deal_inner_folds
+from foveola.data.resampling import inner_numbers
 from foveola.errors import FoveolaError
-from foveola.protocol.space import Grid, Range, Space, grid_point, is_grid
-from foveola.search.outcome import COMPLETE, Outcome
+from foveola.execution import Executor, InProcess, Watch
+from foveola.protocol import FitData, RunConfiguration, RunFolder, RunJob, load_data, read_run
+from foveola.protocol.configuration import VAL_FRACTION
+from foveola.protocol.fit import check_fit
+from foveola.protocol.run_job import file_of
+from foveola.protocol.space import Declared, Grid, Range, Space, grid_numbers, in_words, is_grid, space_of
+from foveola.search.memory import check_optuna
+from foveola.search.table import best_of, trials_table
+from foveola.search.trial_job import TrialJob
+from foveola.training import Progress
 
-if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
-
-JOURNAL = "study.journal"
-NAME = "foveola"
-NUMBER = "number"
-"""The attribute of Optuna's trials that holds ours: where two workers ask at once, its own numbers differ."""
-STARTUP_TRIALS = 5
-"""So many trials run to their end before one is given up."""
-
-log = logging.getLogger(__name__)
-
-
-def check_optuna() -> None:
-    """Raises a ``FoveolaError`` if Optuna is not installed."""
-    try:
-        importlib.import_module("optuna")
-    except ModuleNotFoundError as error:
-        raise FoveolaError(
-            "Optuna, which is not part of the core", "no module 'optuna'", "foveola search",
-            'install it with `pip install "foveola[search]"`',
-        ) from error  # fmt: skip
-
-
-class Pruned(Exception):  # noqa: N818 - no error: the trial has shown enough
-    """A trial does worse than others did by this epoch.
-
-    Args:
-        epoch: Which one.
-    """
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__(f"given up after epoch {epoch}")
-        self.epoch = epoch
+STUDY, TRIALS, BEST, PICTURE = "study.yaml", "trials.csv", "best.yaml", "trials.png"
+DEFAULT_TRIALS = 50
 
 
 @dataclass(frozen=True)
-class TrialMemory:
-    """The journal of one search.
-
-    A grid is written down point by point as it is finished, and nothing of it is given up. Else the tree-structured
-    Parzen estimator (TPE) says what to try: it sees what is finished, and that the trials of other workers run; the
-    settings as they stand come first. A trial that after a fifth of its epochs is worse at its best than the median of
-    the earlier ones was at that epoch is given up.
+class Search:
+    """What came out of a search; all of it is in the folder too.
 
     Attributes:
         folder: Of the study.
-        space: What is searched.
-        start: The settings as they stand.
-        seed: Of what TPE draws.
-        epochs: Of a fit.
-        smaller_is_better: Whether the score is a loss.
+        trials: One row a finished trial, see `foveola.search.table.trials_table`.
+        best: The number of the best.
+        settings: What the best tried, by dotted key.
+        configuration: The one that was searched around, with the best settings.
+        validated: How many images each trial was scored on.
     """
 
     folder: Path
-    space: Space
-    start: dict[str, Any]
-    seed: int
-    epochs: int
-    smaller_is_better: bool
-
-    def begin(self) -> None:
-        """Makes the journal if there is none."""
-        study = self._study(0)
-        inside = {key: _stored(value) for key, value in self.start.items() if _is_inside(value, self.space[key])}
-        if not is_grid(self.space) and inside:
-            study.enqueue_trial(inside, skip_if_exists=True)
-
-    def ask(self, number: int) -> Asked:
-        """Returns what a trial is to try; one that was begun before goes on with what it was given then."""
-        if is_grid(self.space):
-            return Asked(grid_point(self.space, number))
-        from optuna import Trial
-
-        study = self._study(number)
-        before = _numbered(study).get(number)
-        trial = study.ask() if before is None else Trial(study, before._trial_id)
-        settings = {key: _suggested(trial, key, values) for key, values in self.space.items()}
-        trial.set_user_attr(NUMBER, number)  # last: what has a number has its settings
-        return Asked(settings, trial, frozenset(before.intermediate_values if before else ()))
-
-    def tell(self, outcomes: Mapping[int, Outcome]) -> None:
-        """Writes down what trials came to, each once, however often it is told."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
-        study = self._study(0)
-        known = _numbered(study)
-        for number, outcome in outcomes.items():
-            if (before := known.get(number)) is None:
-                study.add_trial(self._finished(number, outcome))
-            elif not before.state.is_finished():
-                state = None if outcome.state == COMPLETE else TrialState.PRUNED
-                try:
-                    study.tell(before.number, outcome.score, state)
-                except UpdateFinishedTrialError:
-                    log.info("another worker told what trial %d came to", number)
-
-    def _finished(self, number: int, outcome: Outcome) -> FrozenTrial:
-        from optuna.trial import TrialState, create_trial
-
-        return create_trial(
-            state=TrialState.COMPLETE if outcome.state == COMPLETE else TrialState.PRUNED,
-            value=outcome.score,
-            params={key: _stored(value) for key, value in outcome.settings.items()},
-            distributions={key: _distribution(values) for key, values in self.space.items()},
-            user_attrs={NUMBER: number},
-        )
-
-    def _study(self, number: int) -> Study:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        path = str(self.folder / JOURNAL)
-        seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
-        return optuna.create_study(
-            storage=JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path))),
-            sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
-            pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, n_warmup_steps=max(1, self.epochs // 5)),
-            study_name=NAME,
-            direction="minimize" if self.smaller_is_better else "maximize",
-            load_if_exists=True,
-        )
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A trial that is to be made.
-
-    Attributes:
-        settings: What it tries, by dotted key.
-        trial: Optuna's, with TPE.
-        reported: The epochs that were told before the trial was stopped and gone on with.
-    """
-
+    trials: pd.DataFrame
+    best: int
     settings: dict[str, Any]
-    trial: Trial | None = None
-    reported: frozenset[int] = frozenset()
-
-    def report(self, epoch: int, value: float) -> None:
-        """Tells what an epoch came to.
-
-        Raises:
-            Pruned: If the trial is not worth its time any more.
-        """
-        if self.trial is None:
-            return
-        if epoch not in self.reported:
-            self.trial.report(value, epoch)
-        if self.trial.should_prune():
-            raise Pruned(epoch)
+    configuration: RunConfiguration
+    validated: int
 
 
-def _numbered(study: Study) -> dict[int, FrozenTrial]:
-    """Returns Optuna's trials by our numbers."""
-    trials = study.get_trials(deepcopy=False)
-    return {trial.user_attrs[NUMBER]: trial for trial in trials if NUMBER in trial.user_attrs}
+def search(
+    configuration: RunConfiguration,
+    folder: Path,
+    *,
+    space: Declared = None,
+    trials: int | None = None,
+    inner_folds: int = 1,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    watch: Watch | None = None,
+) -> Search:
+    """Tries settings of one arm, or what is left of them, and writes the folder of the study.
+
+    A set of images is put aside and never looked at: the test images of the source's own split, of a split file, or of
+    the hold-out that the configuration draws. Trials learn from the others, and are scored by the training's criterion
+    on a part of them. The best settings stand in ``best.yaml``, a configuration that tests on what was put aside.
+
+    Args:
+        configuration: What to search around; it has one arm. Whatever its protocol is, one test set is put aside.
+        folder: Of the study; one of the same settings, data and space is gone on with, also by several commands.
+        space: What is searched, see `foveola.protocol.space.space_of`; the configuration's own, or ``default``, if none
+            is given. A space of lists is a grid, every point of which is tried once; else TPE chooses.
+        trials: How many; if none is given, 50, or all points of a grid. A larger number goes on with a finished study.
+        inner_folds: On how many parts of the images that are not put aside each trial is validated in turn; 1 for the
+            validation images of the split alone.
+        progress: Told how many images are checked and decoded.
+        executor: Where the trials are made; in this process, one after the other, if none is given.
+        watch: Told how far the trials are.
+
+    Raises:
+        FoveolaError: For data, settings or a space that cannot be used, a folder of another study, or if Optuna is
+            missing; at the end, if a trial failed, when the tables of the others are written.
+    """
+    check_optuna()
+    declared = space or configuration.search.space or "default"
+    configuration, data, fingerprint = load_data(_one_test_set(configuration), progress)
+    arm = next(iter(configuration.arms))
+    found = space_of(configuration, arm, declared)
+    if not found:
+        raise FoveolaError("settings to search", f"none of arm '{arm}'", "--space", _remedy(arm))
+    data, folds = _with_inner_folds(data, configuration, inner_folds)
+    check_fit(configuration, data)
+    RunFolder(folder).open(configuration, data.splits, fingerprint, sys.argv)
+    _open(folder, found, trials, inner_folds)
+    study = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels))
+    study.hold(data)
+    job = TrialJob(study, found, _numbers(found, trials, configuration), folds)
+    job.memory.begin()
+    job.memory.tell(job.outcomes())  # what a worker that was stopped in between could not
+    try:
+        (executor or InProcess()).run(job, watch)
+    except FoveolaError:
+        if job.outcomes():
+            _summarise(job, data)
+        raise
+    return _summarise(job, data)
 
 
-def _stored(value: Any) -> Any:
-    """Returns a value as the journal can keep it."""
-    return value if value is None or isinstance(value, bool | int | float | str) else json.dumps(value)
+def read_study(folder: Path) -> TrialJob:
+    """Returns the job of a study, finished or not, without loading its images.
+
+    Raises:
+        FoveolaError: If it is no study, or its files are damaged.
+    """
+    study = read_run(folder)
+    kept = _kept(folder / STUDY)
+    found = space_of(study.configuration, next(iter(study.configuration.arms)), kept["space"])
+    folds = _folds(study.splits, kept["inner_folds"])
+    return TrialJob(study, found, _numbers(found, kept["trials"], study.configuration), folds)
 
 
-def _is_inside(value: Any, values: Grid | Range) -> bool:
-    if isinstance(values, Grid):
-        return value in values.values
-    return value is not None and values.low <= value <= values.high
+def _one_test_set(configuration: RunConfiguration) -> RunConfiguration:
+    """Returns the configuration with one test set and images to validate on."""
+    if len(configuration.arms) != 1:
+        raise FoveolaError("one arm", str(len(configuration.arms)), "--arm", "search for one arm at a time")
+    changes: dict[str, Any] = {"protocol": "holdout", "search": {}, "train_sizes": ()}
+    if configuration.training.keep == "auto":
+        changes["training.keep"] = "best"
+    if configuration.val_fraction is None:
+        changes["val_fraction"] = VAL_FRACTION
+    return configuration.changed(changes)
 
 
-def _suggested(trial: Trial, key: str, values: Grid | Range) -> Any:
-    if isinstance(values, Grid):
-        stored = [_stored(value) for value in values.values]
-        return values.values[stored.index(trial.suggest_categorical(key, stored))]
-    if values.is_whole:
-        return trial.suggest_int(key, int(values.low), int(values.high), log=values.log)
-    return trial.suggest_float(key, values.low, values.high, log=values.log)
+def _remedy(arm: str) -> str:
+    if ARMS[arm].solve is not None:
+        return "leave it to the arm, which searches for itself: `foveola compare` has it beside the others"
+    return f"give some, such as --space training.lr=0.0001,0.001; or --set {arm}.NAME=VALUE for one value"
 
 
-def _distribution(values: Grid | Range) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+def _with_inner_folds(data: FitData, configuration: RunConfiguration, count: int) -> tuple[FitData, tuple[int, ...]]:
+    """Returns the data with the folds that trials are validated on, and their numbers."""
+    tested = data.splits.loc[data.splits["role"] == "test", "fold"].unique()
+    if len(tested) != 1:
+        raise FoveolaError(
+            "a split with one test set", f"{len(tested)} folds", str(configuration.split_file),
+            "choose inside each of them with `foveola compare --protocol nested`",
+        )  # fmt: skip
+    if count > 1:
+        inner = deal_inner_folds(
+            data.splits, data.cohort, folds=count, grouped=configuration.grouped, seed=configuration.split_seed,
+            option="--inner-folds ",
+        )  # fmt: skip
+        data = replace(data, splits=pd.concat([data.splits, inner], ignore_index=True))
+    folds = _folds(data.splits, count)
+    if not all(len(data.rows("val", fold)) for fold in folds):
+        raise FoveolaError(
+            "images to validate on", "none", "the split", "give --inner-folds 3, or --set val_fraction=0.15"
+        )
+    return data, folds
 
-    if isinstance(values, Grid):
-        return CategoricalDistribution([_stored(value) for value in values.values])
-    if values.is_whole:
-        return IntDistribution(int(values.low), int(values.high), log=values.log)
-    return FloatDistribution(values.low, values.high, log=values.log)
+
+def _folds(splits: pd.DataFrame, count: int) -> tuple[int, ...]:
+    outer = int(splits.loc[splits["role"] == "test", "fold"].iloc[0])
+    return (outer,) if count == 1 else tuple(inner_numbers(outer, splits, count))
+
+
+def _numbers(space: Space, trials: int | None, configuration: RunConfiguration) -> tuple[int, ...]:
+    if is_grid(space):
+        return tuple(grid_numbers(space, trials, configuration.split_seed))
+    return tuple(range(trials or DEFAULT_TRIALS))
+
+
+def _open(folder: Path, space: Space, trials: int | None, inner_folds: int) -> None:
+    """Writes down what is searched, or looks whether it is what was searched before."""
+    path, now = folder / STUDY, {"space": in_words(space), "inner_folds": inner_folds, "trials": trials}
+    before = _kept(path) if path.exists() else now
+    for key in ("space", "inner_folds"):
+        if before[key] != now[key]:
+            raise FoveolaError(
+                f"the {key.replace('_', ' ')} of the study that is there, {before[key]}", str(now[key]), str(path),
+                "choose another --out, or give what was given before",
+            )  # fmt: skip
+    if before != now or not path.exists():
+        atomic.write_yaml(path, now)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    try:
+        kept = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise FoveolaError(
+            "the file of a study", str(error).replace("\n", " "), str(path), "choose another --out"
+        ) from error
+    if not isinstance(kept, dict) or not {"space", "inner_folds", "trials"} <= set(kept):
+        raise FoveolaError("the file of a study", "a damaged one", str(path), "choose another --out")
+    return kept
+
+
+def _summarise(job: TrialJob, data: FitData) -> Search:
+    """Writes the table, the picture and the best settings of a study from the folders of its trials."""
+    configuration, outcomes = job.study.configuration, job.outcomes()
+    criterion = configuration.training.criterion
+    table = trials_table(outcomes, job.space)
+    atomic.write_csv(job.folder / TRIALS, table)
+    best = best_of(outcomes, criterion, str(job.folder / TRIALS))
+    settings = outcomes[best].settings
+    chosen = configuration.changed(settings)
+    atomic.write_yaml(job.folder / BEST, chosen.model_dump(mode="json"))
+    numbered = table.set_index("number")
+    trials_picture(
+        job.folder / PICTURE, numbered["score"], {key: numbered[key] for key in job.space},
+        y_label=f"{criterion.replace('_', ' ')} on validation images", title=f"{len(table)} trials of {job.arm}",
+        smaller_is_better=criterion == "loss", log=[key for key, values in job.space.items() if _is_log(values)],
+    )  # fmt: skip
+    validated = sum(len(data.rows("val", fold)) for fold in job.folds)
+    return Search(job.folder, table, best, settings, chosen, validated)
+
+
+def _is_log(values: Grid | Range) -> bool:
+    return values.log if isinstance(values, Range) else is_wide(values.values)

@@ -14,8 +14,8 @@ from foveola.protocol import FitData, PlannedFit, RunConfiguration, RunJob, run_
 from foveola.protocol.fit import check_fit
 from foveola.protocol.selection import score_of
 from foveola.protocol.space import Space, as_it_stands
+from foveola.search.memory import Asked, Pruned, TrialMemory
 from foveola.search.outcome import COMPLETE, Outcome
-from foveola.search.study import Asked, Pruned, TrialMemory
 from foveola.training.train import CHECKPOINT
 from foveola.training.untrained import check_device
 
