@@ -12,7 +12,7 @@ The tests, each described in its function; what their p-values speak about is in
 
 Of draws on one test set `nadeau_bengio` is given for comparison only: its term ``test_size / train_size`` stands for
 what folds of one set share. Here draws share the test set whatever its size, so it finds next to nothing after training
-on few images, and gives false alarms after training on many.
+on few images, and gives false alarms after training on many where seeds make little difference.
 """
 
 from __future__ import annotations
