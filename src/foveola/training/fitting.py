@@ -50,7 +50,7 @@ def fit_pixels(
 
     Returns:
         The model in evaluation mode, on the CPU. Its description has the epoch that it is of, 0 for a baseline, and of
-        the file of weights no more than the name.
+        files of weights no more than the name.
 
     Raises:
         FoveolaError: For what cannot be built for such images.
@@ -60,7 +60,11 @@ def fit_pixels(
     backbone, scaling, seed = description.backbone, description.scaling, description.seed
     model = untrained(arm, own, backbone, description.shape, training.pixels, training.rows, scaling=scaling, seed=seed)
     facts = model.attention.facts() if model.attention else {}
-    known = {"backbone": backbone.model_copy(update={"weights": backbone.weights and Path(backbone.weights.name)})}
+    names = {key: value.name for key, value in own if isinstance(value, Path)}
+    known = {
+        "backbone": backbone.model_copy(update={"weights": backbone.weights and Path(backbone.weights.name)}),
+        "arm_settings": description.arm_settings | names,
+    }
     fitted = FittedModel(model, description.model_copy(update=known | {"attention": facts, "epoch": 0}))
     with torch.random.fork_rng():
         if before:
