@@ -139,7 +139,7 @@ def test_more_folds_than_images_or_groups(compared: Refused, draw_folder: DrawFo
     [
         (("--arm", "globl"), "known arm, got 'globl', in --arm; did you mean 'global'?"),
         (("--backbone", "resnt18"), "known backbone, got 'resnt18', in --backbone; did you mean 'resnet18'"),
-        (("--set", "trainin.lr=1"), "known key, got 'trainin', in configuration; did you mean 'training'?"),
+        (("--set", "trainin.lr=1"), "known key, got 'trainin', in configuration; did you mean 'training'"),
         (("--set", "plain.fly=1"), "known key, got 'fly', in the settings of arm 'plain'; choose one of"),
         (("--set", "training"), "key=value, got 'training', in --set;"),
         (("--set", "global.hidden=3"), "got 'global.hidden', in --set; add --arm global"),

@@ -9,9 +9,11 @@ from pydantic import BaseModel
 
 from foveola.cli import compare, fit
 from foveola.cli.options import KEYS, given
+from foveola.cli.options import executor as executor_of
+from foveola.execution import Executor, InProcess, LocalProcesses, RayCluster
 from foveola.protocol import RunConfiguration, read_configuration
 
-NOT_SETTINGS = {"assignments", "config", "out"}
+NOT_SETTINGS = {"assignments", "config", "out", "workers", "threads", "cluster", "dry_run"}
 
 
 @pytest.mark.parametrize("module", [compare, fit])
@@ -37,6 +39,24 @@ def test_every_key_is_one_of_the_configuration(key: str) -> None:
 def test_what_was_not_given_is_left_out() -> None:
     assert given(dict.fromkeys(KEYS) | {"config": Path("x"), "out": Path("y"), "assignments": ["z"]}) == {}
     assert given({"arms": [], "pretrained": False, "epochs": 0}) == {"backbone.pretrained": False, "training.epochs": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "executor"),
+    [
+        ((None, None, None), InProcess()),
+        ((1, 3, None), InProcess(3)),
+        ((2, None, None), LocalProcesses(2)),
+        ((2, 1, "auto"), RayCluster("auto", workers=2, threads=1)),
+    ],
+)
+def test_fits_are_made_where_it_was_asked(options: tuple[Any, Any, Any], executor: Executor) -> None:
+    assert executor_of(*options) == executor
+
+
+def test_sizes_ask_for_the_hold_out_set_unless_another_protocol_is_given() -> None:
+    assert given({"train_sizes": "50, 100"}) == {"train_sizes": ["50", "100"], "protocol": "holdout"}
+    assert given({"train_sizes": "50", "protocol": "sound"})["protocol"] == "sound"
 
 
 def test_arms_come_first_and_bins_are_parted() -> None:

@@ -80,7 +80,7 @@ def test_values_are_read_as_yaml(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("trainin.lr=1", "known key, got 'trainin', in configuration; did you mean 'training'?"),
+        ("trainin.lr=1", "known key, got 'trainin', in configuration; did you mean 'training'"),
         ("sedes=1", "known key, got 'sedes', in configuration; did you mean 'seeds'"),
         ("training.epoch=1", "known key, got 'epoch', in configuration.training; did you mean 'epochs'?"),
         ("backbone.nam=x", "known key, got 'nam', in configuration.backbone; did you mean 'name'?"),
