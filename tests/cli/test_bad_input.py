@@ -204,7 +204,7 @@ def test_a_run_of_other_settings_is_left_as_it_is(
     foveola: Callable[..., Any], refused: Refused, draw_folder: DrawFolder, small: tuple[str, ...], tmp_path: Path
 ) -> None:
     data = draw_folder()
-    command = ("compare", "--data", data, "--arm", "plain", *small, *RUN)
+    command = ("compare", "--data", data, "--arm", "plain", *small, "--protocol", "holdout", *RUN)
     assert foveola(*command).code == 0
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in Path("run").rglob("*") if path.is_file()}
     assert "training.epochs = 1, got 2, in run/run.yaml; choose another --out" in refused(*command, "--epochs", 2)
