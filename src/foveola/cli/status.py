@@ -25,14 +25,15 @@ def command(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Say which fits of a run are done, running, failed, or waiting, and how long it will take.
+    """Say which fits of a run, or trials of a search, are done, running, failed, or waiting, and how long it will take.
 
     All of it is read from the run folder, so it can be asked on any machine that sees it, at any time.
     """
-    from foveola.execution import job_status
+    from foveola.execution import Job, job_status
     from foveola.protocol import read_run
+    from foveola.search import is_study, read_study
 
-    job = read_run(run)
+    job: Job = read_study(run) if is_study(run) else read_run(run)
     status = job_status(job.folder, job.tasks)
     arms = _arms(status, [task.name for task in job.tasks])
     if as_json:
@@ -55,8 +56,9 @@ def _arms(status: JobStatus, names: list[str]) -> Arms:
 
 
 def _arm(name: str) -> str:
-    """Returns the arm of ``fits/<arm>/<fold>-<seed>``."""
-    return name.split("/")[1]
+    """Returns the arm of ``fits/<arm>/<fold>-<seed>``; the trials of a search are of one arm."""
+    kind, arm, *_ = name.split("/")
+    return arm if kind == "fits" else kind
 
 
 def _as_json(status: JobStatus, arms: Arms) -> dict[str, Any]:

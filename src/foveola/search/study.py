@@ -106,9 +106,14 @@ def search(
         (executor or InProcess()).run(job, watch)
     except FoveolaError:
         if job.outcomes():
-            _summarise(job, data)
+            _summarise(job, data, folder)
         raise
-    return _summarise(job, data)
+    return _summarise(job, data, folder)
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study."""
+    return (folder / STUDY).is_file()
 
 
 def read_study(folder: Path) -> TrialJob:
@@ -201,24 +206,24 @@ def _kept(path: Path) -> dict[str, Any]:
     return kept
 
 
-def _summarise(job: TrialJob, data: FitData) -> Search:
+def _summarise(job: TrialJob, data: FitData, folder: Path) -> Search:
     """Writes the table, the picture and the best settings of a study from the folders of its trials."""
     configuration, outcomes = job.study.configuration, job.outcomes()
     criterion = configuration.training.criterion
     table = trials_table(outcomes, job.space)
-    atomic.write_csv(job.folder / TRIALS, table)
-    best = best_of(outcomes, criterion, str(job.folder / TRIALS))
+    atomic.write_csv(folder / TRIALS, table)
+    best = best_of(outcomes, criterion, str(folder / TRIALS))
     settings = outcomes[best].settings
     chosen = configuration.changed(settings)
-    atomic.write_yaml(job.folder / BEST, chosen.model_dump(mode="json"))
+    atomic.write_yaml(folder / BEST, chosen.model_dump(mode="json"))
     numbered = table.set_index("number")
     trials_picture(
-        job.folder / PICTURE, numbered["score"], {key: numbered[key] for key in job.space},
+        folder / PICTURE, numbered["score"], {key: numbered[key] for key in job.space},
         y_label=f"{criterion.replace('_', ' ')} on validation images", title=f"{len(table)} trials of {job.arm}",
         smaller_is_better=criterion == "loss", log=[key for key, values in job.space.items() if _is_log(values)],
     )  # fmt: skip
     validated = sum(len(data.rows("val", fold)) for fold in job.folds)
-    return Search(job.folder, table, best, settings, chosen, validated)
+    return Search(folder, table, best, settings, chosen, validated)
 
 
 def _is_log(values: Grid | Range) -> bool:
