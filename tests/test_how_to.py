@@ -58,7 +58,7 @@ def test_it_trains_and_shows_its_maps(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(COMPARE, monkeypatch, "--epochs", "1", "--batch-size", "64")
-    assert "contrast against plain: accuracy" in " ".join(capsys.readouterr().out.split())
+    assert "contrast against plain: macro AUC" in " ".join(capsys.readouterr().out.split())
     assert (folder / "run" / "maps" / "contrast.png").is_file()
     kept = sorted((folder / "run" / "fits" / "contrast" / "0-0" / "maps").glob("*.npy"))
     run(EXPLAIN, monkeypatch)
