@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from typer.main import get_command
 
+from foveola.cli import app
 from foveola.cli.search import sentences
 from foveola.protocol import RunConfiguration
 from foveola.search import Search
@@ -67,3 +70,14 @@ def test_bad_spaces_are_refused(
 ) -> None:
     assert message in refused("search", "--data", draw_folder(), "--arm", "global", *small, *options, "--out", "study")
     assert not Path("study").exists()
+
+
+def test_the_page_says_what_can_be_said() -> None:
+    """Every command on it is understood."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "how-to" / "search.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^foveola .*$", page, flags=re.MULTILINE)
+    assert len(lines) == 5
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for line in lines:
+        _, name, *arguments = shlex.split(line)
+        assert commands[name].make_context(name, arguments).params["out"] is not None
