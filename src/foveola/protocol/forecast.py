@@ -129,10 +129,10 @@ def _seconds_per_image(name: str, configuration: RunConfiguration, data: FitData
     backbone = configuration.backbone.model_copy(update={"pretrained": False, "weights": None})
     model = untrained(arm, settings, backbone, data.shape, data.pixels, rows, scaling=scaling, seed=0)
     labels, times = data.cohort.table["label"].to_numpy(), [time.perf_counter()]
+    training, none = (PixelRows(data.pixels, chosen, labels[chosen]) for chosen in (rows, rows[:0]))
     with tempfile.TemporaryDirectory() as scratch:
         train(
-            model.train(), PixelRows(data.pixels, rows, labels[rows]), PixelRows(data.pixels, rows[:0], labels[rows[:0]]),
-            scaling=scaling, settings=few, arm=settings, seed=0, folder=Path(scratch),
+            model.train(), training, none, scaling=scaling, settings=few, arm=settings, seed=0, folder=Path(scratch),
             watch=lambda *_: times.append(time.perf_counter()),
         )  # fmt: skip
     return float(np.diff(times).min()) / len(rows)
