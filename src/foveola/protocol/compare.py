@@ -33,6 +33,7 @@ from foveola.statistics import (
     summary_table,
 )
 from foveola.statistics.fits import NEAR
+from foveola.statistics.verdict import metric_title
 from foveola.training import Progress
 
 
@@ -138,8 +139,8 @@ def draw_curve(path: Path, curve: pd.DataFrame, metric: str) -> None:
     renamed = curve.rename(columns={"train_size": "x", "ci_low": "low", "ci_high": "high"})
     curves = {str(arm): rows for arm, rows in renamed.groupby("arm", sort=False)}
     curve_picture(
-        path, curves, x_label="training images", y_label=metric.replace("_", " "), log_x=True,
-        title="Same test images; mean and 95 % interval over draws of the training images",
+        path, curves, x_label="training images", y_label=metric_title(metric), log_x=True,
+        title="Mean and 95 % interval over draws",
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from foveola.protocol.space import value_in, values_of
 from foveola.settings import searched_fields
 from foveola.statistics.fits import Design, read_design
 from foveola.statistics.fold_tests import nadeau_bengio, paired_t
+from foveola.statistics.verdict import metric_title
 from foveola.training import Progress
 
 TABLE, BASE = "sweep.csv", "base"
@@ -214,5 +215,5 @@ def _draw(path: Path, key: str, table: pd.DataFrame, metric: str) -> None:
         str(arm): rows.astype({"x": float}) if numbers else rows for arm, rows in renamed.groupby("arm", sort=False)
     }
     curve_picture(
-        path, curves, x_label=key, y_label=metric.replace("_", " "), title=title, log_x=numbers and is_wide(values)
+        path, curves, x_label=key, y_label=metric_title(metric), title=title, log_x=numbers and is_wide(values)
     )

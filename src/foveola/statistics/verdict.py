@@ -38,6 +38,16 @@ EVIDENCE = {
 }
 
 
+def metric_title(metric: str) -> str:
+    """Returns what a person calls a metric.
+
+    Example:
+        >>> metric_title("macro_auc"), metric_title("balanced_accuracy")
+        ('macro AUC', 'balanced accuracy')
+    """
+    return TITLES.get(metric, metric.replace("_", " "))
+
+
 def sentences(comparisons: pd.DataFrame) -> list[str]:
     """Says of each pair of arms, by its primary test, what was found, how sure, and whether it could have been found.
 
@@ -62,7 +72,7 @@ def sentences(comparisons: pd.DataFrame) -> list[str]:
 
 
 def _sentence(row: dict[str, Any], many: bool) -> str:
-    title = TITLES.get(row["metric"], row["metric"].replace("_", " "))
+    title = metric_title(row["metric"])
     place = f"with {row['train_size']} training images, " if many else ""
     subject = f"{place}{row['arm_b']} against {row['arm_a']}: {title}"
     if pd.isna(row["difference"]):
