@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from foveola.cli import compare, fit
 from foveola.cli.options import KEYS, given
 from foveola.cli.options import executor as executor_of
+from foveola.errors import FoveolaError
 from foveola.execution import Executor, InProcess, LocalProcesses, RayCluster
 from foveola.protocol import RunConfiguration, read_configuration
 
@@ -54,9 +55,12 @@ def test_fits_are_made_where_it_was_asked(options: tuple[Any, Any, Any], executo
     assert executor_of(*options) == executor
 
 
-def test_sizes_ask_for_the_hold_out_set_unless_another_protocol_is_given() -> None:
-    assert given({"train_sizes": "50, 100"}) == {"train_sizes": ["50", "100"], "protocol": "holdout"}
-    assert given({"train_sizes": "50", "protocol": "sound"})["protocol"] == "sound"
+def test_sizes_ask_for_the_hold_out_set() -> None:
+    chosen = {"data": "d", "arms": ["plain"], **given({"train_sizes": "50, 100"})}
+    configuration = read_configuration(options=chosen)
+    assert (configuration.train_sizes, configuration.protocol) == ((50, 100), "holdout")
+    with pytest.raises(FoveolaError, match="the protocol holdout for a learning curve, not sound"):
+        read_configuration(options={**chosen, "protocol": "sound"})
 
 
 def test_arms_come_first_and_bins_are_parted() -> None:

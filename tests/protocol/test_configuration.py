@@ -154,3 +154,12 @@ def test_everything_resolved_is_written_out_and_read_back(tmp_path: Path, config
     again = read_configuration(tmp_path / "run.yaml")
     assert again == resolved == again.resolved(resolve(again.preprocessing, {"flip": False}))
     assert set(yaml.safe_load((tmp_path / "run.yaml").read_text())) == set(RunConfiguration.model_fields)
+
+
+def test_another_number_of_epochs_keeps_the_share_of_the_cut_off() -> None:
+    configuration = read_configuration(options={"data": "d", "arms": ["global"], "training.epochs": 30})
+    resolved = configuration.resolved(Preprocessing())
+    assert resolved.training.cutoff == 18
+    changed = [resolved.changed({"training.epochs": epochs}).training.cutoff for epochs in (10, 60, 1)]
+    assert changed == [6, 36, 1]
+    assert resolved.changed({"training.epochs": 60, "training.cutoff": 5}).training.cutoff == 5

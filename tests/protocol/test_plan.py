@@ -83,6 +83,7 @@ def test_paper_ranks_epochs_within_and_looks_at_the_test_images_once(configure: 
         ("plain", 1, "val", False), ("plain", 2, "val", False), ("plain", 3, "val", False), ("plain", 0, "test", True),
         ("logistic-regression", 0, "val", True),
     ]  # fmt: skip
+    assert fits[3].needs == tuple(fit.name for fit in fits[:3])
     roles = splits.pivot_table(index="sample", columns="fold", values="role", aggfunc="first", sort=False)
     source = cohort.table.set_index("sample")["split"]
     assert (roles[0] == source.replace("val", "train")).all(), "it trains on all images that are not tested on"
@@ -103,7 +104,31 @@ def test_a_learning_curve_draws_once_for_every_seed(configure: Configure, cohort
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"protocol": "paper", "train_sizes": [9]}, "holdout, kfold or sound for a learning curve, not paper"),
+        ({"protocol": "paper", "folds": 2}, "one test set for the protocol paper, got 2 folds"),
+        ({"train_sizes": [9, 18]}, "one test set for a learning curve, got 2 folds"),
+        (
+            {"protocol": "sound", "training.keep": "best"},
+            r"images to validate on in every fold.*none in fold 0.*val_fr",
+        ),
+        ({"protocol": "sound", "search.space": "default", "training.keep": "best"}, "images to validate on"),
+    ],
+)
+def test_splits_that_do_not_suit_the_protocol(
+    configure: Configure, cohort: Cohort, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    samples = cohort.table["sample"]
+    pd.DataFrame({"sample": samples, "fold": [0, 1] * 20 + [0]}).to_csv(tmp_path / "two.csv", index=False)
+    with pytest.raises(FoveolaError, match=message):
+        make_splits(configure(["plain"], {**options, "split_file": str(tmp_path / "two.csv")}), cohort)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "paper", "train_sizes": [9]}, "the protocol holdout for a learning curve, not paper"),
+        ({"train_sizes": [200, 200, 210]}, "training sizes each more than a tenth larger than the one before"),
+        ({"train_sizes": [1150, 1200]}, "training sizes each more than a tenth larger"),
+        ({"protocol": "paper", "training.keep": "best"}, r"`training.keep=last` for the protocol paper"),
         ({"protocol": "kfold", "search.space": "default"}, "sound or nested for a choice of settings, not kfold"),
         ({"protocol": "nested"}, "a search space for the protocol nested"),
     ],

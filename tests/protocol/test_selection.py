@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from foveola.errors import FoveolaError
 from foveola.protocol import FitData, PlannedFit, RunConfiguration, plan, run_fit
 from foveola.protocol.compare import load_data
 from foveola.protocol.selection import best_trial, score_of, settings_of
@@ -29,13 +30,17 @@ SEARCHED = {
         ([[0.3, 0.5], [0.6, 0.4], [0.5, 0.5]], "accuracy", 1),
         ([[0.3, 0.5], [0.6, 0.4], [0.5, 0.5]], "loss", 0),
         ([[None, 0.99], [0.1, 0.2]], "macro_auc", 1),
-        ([[None], [None]], "loss", 0),
         ([[0.5], [0.5]], "loss", 0),
         ([[math.nan], [9.0]], "loss", 1),
     ],
 )
 def test_the_best_mean_wins(scores: list[list[float | None]], criterion: str, best: int) -> None:
     assert best_trial(scores, criterion) == best  # type: ignore[arg-type]
+
+
+def test_none_is_best_where_no_training_came_to_an_end() -> None:
+    with pytest.raises(FoveolaError, match="a trial with a finite score, got none in 2, in the search space"):
+        best_trial([[None, 0.5], [math.nan, 0.5]], "loss")
 
 
 def test_a_score_is_that_of_the_kept_epoch(tmp_path: Path) -> None:
@@ -97,3 +102,13 @@ def test_what_is_tested_on_has_no_say(configure: Configure, tmp_path: Path, arm:
 def test_a_fit_that_needs_none_keeps_its_settings(configure: Configure, tmp_path: Path) -> None:
     configuration = configure(["plain"])
     assert settings_of(PlannedFit("plain", 0, 0), configuration, tmp_path) is configuration
+
+
+def test_test_images_that_are_watched_choose_no_epoch(configure: Configure, tmp_path: Path) -> None:
+    configuration, data = prepared(configure, {"protocol": "paper", "folds": 2, "training.epochs": 3})
+    best = configuration.model_copy(update={"training": configuration.training.model_copy(update={"keep": "best"})})
+    for name, given in (("last", configuration), ("best", best)):
+        run_fit(PlannedFit("global", 0, 0, watches="test"), given, data, tmp_path / name)
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("last", "best")]
+    assert models[0] == models[1]
+    assert json.loads((tmp_path / "best" / "model.json").read_text())["epoch"] == 3

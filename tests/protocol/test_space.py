@@ -8,7 +8,7 @@ import pytest
 
 from foveola.attention import ARMS
 from foveola.errors import FoveolaError
-from foveola.protocol import RunConfiguration
+from foveola.protocol import RunConfiguration, read_configuration
 from foveola.protocol.space import Grid, Range, Space, candidates, grid_numbers, grid_point, in_words, space_of
 
 
@@ -159,3 +159,20 @@ def test_whole_ranges_have_all_their_numbers(log: bool) -> None:
     assert set(drawn) == {2, 3, 4, 5}
     assert all(isinstance(value, int) for value in drawn)
     assert drawn == sorted(drawn)
+
+
+def test_settings_that_cannot_be_together_are_not_tried() -> None:
+    space = {"training.epochs": [40, 60], "training.cutoff": [10, 50]}
+    options = {"data": "d", "arms": ["global"], "protocol": "sound", "training.epochs": 60, "search.space": space}
+    points = candidates(read_configuration(options=options), "global")
+    assert [tuple(point.values()) for point in points] == [(40, 10), (60, 10), (60, 50)]
+    impossible = {**options, "search.space": {"training.epochs": [4], "training.cutoff": [50, 60]}}
+    with pytest.raises(FoveolaError, match="a cut-off within the 4 epochs"):
+        candidates(read_configuration(options=impossible), "global")
+
+
+def test_more_trials_of_a_grid_go_on_with_the_fewer() -> None:
+    space = {"training.lr": Grid(tuple(range(1, 13))), "global.hidden": Grid((32, 64, 128))}
+    few, more = (set(grid_numbers(space, count, 3)) for count in (10, 20))
+    assert len(few) == 10
+    assert few < more

@@ -14,6 +14,7 @@ from scipy import stats
 from foveola.errors import FoveolaError
 from foveola.protocol import RunConfiguration
 from foveola.search import Sweep, published, sensitivity, sweep
+from foveola.search.sensitivity import run_name
 
 Configure = Callable[..., RunConfiguration]
 VARY: dict[str, Any] = {"global.hidden": [7, 3], "training.schedule": ["constant"]}
@@ -171,3 +172,7 @@ def test_what_cannot_be_varied_is_said(configure: Configure, tmp_path: Path, var
 def test_a_learning_curve_is_no_sweep(configure: Configure, tmp_path: Path) -> None:
     with pytest.raises(FoveolaError, match="expected one training size, got 2"):
         sweep(configure(options={"train_sizes": [9, 12], "protocol": "holdout"}), tmp_path, {"training.lr": [0.1]})
+
+
+def test_a_value_and_its_negative_have_runs_of_their_own() -> None:
+    assert [run_name("a.b", value) for value in (0.5, -0.5, [1, 2])] == ["a.b=0.5", "a.b=-0.5", "a.b=1-2"]

@@ -193,5 +193,4 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
         chosen["weights"] = str(chosen["weights"])
     if "train_sizes" in chosen:
         chosen["train_sizes"] = [part.strip() for part in str(chosen["train_sizes"]).split(",")]
-        chosen.setdefault("protocol", "holdout")
     return dict(sorted(chosen.items(), key=lambda item: item[0] != "arms"))

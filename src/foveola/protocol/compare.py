@@ -15,7 +15,7 @@ from foveola.data.cache import fingerprint, prepared_images
 from foveola.data.preprocessing import resolve
 from foveola.data.resampling import training_sizes
 from foveola.errors import FoveolaError
-from foveola.execution import Executor, InProcess, Watch
+from foveola.execution import DONE, Executor, InProcess, Watch
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit import FitData, check_fit, run_fit
@@ -23,12 +23,13 @@ from foveola.protocol.paper_tables import PaperTables, write_paper_tables
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
 from foveola.protocol.run_job import RunJob, file_of
-from foveola.protocol.selection import DONE
+from foveola.protocol.space import candidates
 from foveola.statistics import (
     compare_arms,
     friedman_table,
     interval_table,
     learning_curve,
+    nemenyi_table,
     results_table,
     summary_table,
 )
@@ -124,6 +125,7 @@ def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData, configur
     }
     if len(configuration.arms) > 2:
         tables["ranks"] = friedman_table(results, data.splits, metric)
+        tables["nemenyi"] = nemenyi_table(results, data.splits, metric)
     if configuration.train_sizes:
         tables["curve"] = learning_curve(results, data.splits, metric)
         draw_curve(run.path / "curve.png", tables["curve"], metric)
@@ -169,7 +171,7 @@ def fit_model(
         raise FoveolaError("one arm", f"{len(configuration.arms)}", "--arm", "use `foveola compare` for several")
     configuration, data, data_fingerprint = load_data(configuration, progress)
     planned = next(fit for fit in plan(configuration, data.splits) if fit.tests)
-    if planned.needs:
+    if candidates(configuration, planned.arm):
         raise FoveolaError(
             "settings as they stand", "a search space", "--space",
             "leave it out, or let `foveola search` choose and give its best.yaml to --config",

@@ -15,6 +15,7 @@ from foveola.errors import FoveolaError, unknown_name
 from foveola.models import BackboneSettings
 from foveola.settings import Settings, validated
 from foveola.statistics import metric_set
+from foveola.statistics.fits import NEAR
 from foveola.training import TrainingSettings
 
 Protocol = Literal["holdout", "kfold", "sound", "nested", "paper"]
@@ -103,10 +104,21 @@ class RunConfiguration(Settings):
     def _names_alone(cls, value: Any) -> Any:
         return _settings_by_name(value)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _curves_hold_out(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("train_sizes") and "protocol" not in values:
+            return {**values, "protocol": "holdout"}
+        return values
+
     @model_validator(mode="after")
     def _check_protocol(self) -> RunConfiguration:
-        if self.train_sizes and self.protocol in ("nested", "paper"):
-            raise ValueError(f"the protocol holdout, kfold or sound for a learning curve, not {self.protocol}")
+        if self.train_sizes and self.protocol != "holdout":
+            raise ValueError(f"the protocol holdout for a learning curve, not {self.protocol}")
+        if any(later <= NEAR * size for size, later in zip(self.train_sizes, self.train_sizes[1:], strict=False)):
+            raise ValueError("training sizes each more than a tenth larger than the one before")
+        if self.protocol == "paper" and self.training.keep == "best":
+            raise ValueError("`training.keep=last` for the protocol paper, whose last fit watches the test images")
         if self.search.space is not None and self.protocol not in CHOOSES:
             raise ValueError(f"the protocol sound or nested for a choice of settings, not {self.protocol}")
         if self.protocol == "nested" and self.search.space is None:
@@ -149,10 +161,15 @@ class RunConfiguration(Settings):
     def changed(self, values: Mapping[str, Any], where: str = "the search space") -> RunConfiguration:
         """Returns the configuration with other values by dotted key, such as ``training.lr`` or ``global.hidden``.
 
+        With another number of epochs the cut-off epoch keeps its share of them, unless it is given too.
+
         Raises:
             FoveolaError: For an unknown key, or a value that cannot be.
         """
         nested = self.model_dump(mode="json")
+        epochs, cutoff = values.get("training.epochs"), self.training.cutoff
+        if isinstance(epochs, int) and cutoff is not None and "training.cutoff" not in values:
+            nested["training"]["cutoff"] = max(1, round(cutoff * epochs / self.training.epochs))
         for key, value in values.items():
             _assign(nested, key, value, where)
         return _checked(nested, where)

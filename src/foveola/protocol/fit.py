@@ -14,13 +14,14 @@ from foveola import atomic
 from foveola.attention import ARMS
 from foveola.data.cohort import Cohort
 from foveola.errors import FoveolaError
+from foveola.execution import DONE
 from foveola.models import FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
 from foveola.models.scaling import choose_scaling
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit_maps import write_map_before, write_maps
 from foveola.protocol.plan import PlannedFit, rows_of
-from foveola.protocol.selection import DONE, score_of, settings_of
-from foveola.training import EpochWatch, PixelRows, Progress
+from foveola.protocol.selection import score_of, settings_of
+from foveola.training import EpochWatch, PixelRows, Progress, TrainingSettings
 from foveola.training.fitting import fit_pixels
 from foveola.training.train import CHECKPOINT
 from foveola.training.untrained import check_device
@@ -103,7 +104,7 @@ def run_fit(
 
     fitted = fit_pixels(
         _description(planned, configuration, data, training),
-        configuration.training,
+        _training(planned, configuration),
         PixelRows(data.pixels, training, labels[training]),
         PixelRows(data.pixels, watched, labels[watched]),
         groups=groups[training],
@@ -121,6 +122,12 @@ def run_fit(
         facts["score"] = score_of(folder, epoch, configuration.training.criterion)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     atomic.write_json(folder / DONE, facts)
+
+
+def _training(planned: PlannedFit, configuration: RunConfiguration) -> TrainingSettings:
+    """Returns how to train; test images that are looked at never choose an epoch."""
+    keep = configuration.training.keep if planned.watches == "val" else "last"
+    return configuration.training.model_copy(update={"keep": keep})
 
 
 def _description(

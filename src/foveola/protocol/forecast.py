@@ -17,6 +17,7 @@ from foveola.models.scaling import choose_scaling
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit import FitData
 from foveola.protocol.plan import PlannedFit, plan
+from foveola.protocol.run_folder import RunFolder
 from foveola.training import PixelRows, Progress, train
 from foveola.training.untrained import untrained
 
@@ -65,7 +66,7 @@ def forecast(
         folder: Of the run; fits that are finished there are left out.
         progress: Told how many arms are measured.
     """
-    planned = [fit for fit in plan(configuration, data.splits) if folder is None or not _is_done(folder, fit)]
+    planned = [fit for fit in plan(configuration, data.splits) if folder is None or not RunFolder(folder).is_done(fit)]
     arms = list(dict.fromkeys(fit.arm for fit in planned))
     paces: dict[str, float] = {}
     for number, arm in enumerate(arms, start=1):
@@ -87,10 +88,6 @@ def forecast(
         rows.append((arm, PURPOSES[purpose], len(fits), *sizes, seconds))
     columns = ["arm", "purpose", "fits", "train", "validate", "test", "seconds"]
     return Forecast(pd.DataFrame(rows, columns=columns))
-
-
-def _is_done(folder: Path, fit: PlannedFit) -> bool:
-    return (folder / "fits" / fit.name / "done").is_file()
 
 
 def _purpose(fit: PlannedFit) -> str:

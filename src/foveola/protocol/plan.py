@@ -13,6 +13,7 @@ from foveola.attention import ARMS
 from foveola.data.cohort import Cohort
 from foveola.data.resampling import at_sizes, inner_folds, inner_numbers, repeated_kfold
 from foveola.data.splits import holdout, kfold, read_split_file
+from foveola.errors import FoveolaError
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.space import candidates
 
@@ -28,7 +29,7 @@ class PlannedFit:
         trial: The number of the settings that are tried, or ``None`` for those that were given or chosen.
         watches: The role of the images that are looked at after each epoch.
         tests: Whether the test images of the fold are predicted at the end; a fit that only serves to choose does not.
-        needs: The names of the fits whose scores choose its settings.
+        needs: The names of the fits whose scores choose its settings, or rank its epochs.
     """
 
     arm: str
@@ -66,15 +67,32 @@ def make_splits(configuration: RunConfiguration, cohort: Cohort) -> pd.DataFrame
     if configuration.protocol == "paper":  # it trains once on all images that are not tested on
         splits = splits.assign(role=splits["role"].replace("val", "train"))
     if configuration.train_sizes:
+        _check_roles(splits, configuration)
         return at_sizes(
             splits, cohort, sizes=configuration.train_sizes, draws=configuration.seeds, grouped=grouped, seed=seed
         )
+    _check_roles(splits, configuration)
     inner = {"nested": configuration.search.folds, "paper": configuration.folds}.get(configuration.protocol)
     if inner is None:
         return splits
     option = "--folds " if configuration.protocol == "paper" else "--set search.folds="
     within = inner_folds(splits, cohort, folds=inner, grouped=grouped, seed=seed, option=option)
     return pd.concat([splits, within], ignore_index=True)
+
+
+def _check_roles(splits: pd.DataFrame, configuration: RunConfiguration) -> None:
+    """Looks for one test set where the protocol has one, and for images to choose an epoch on where one is chosen."""
+    where = str(configuration.split_file or configuration.data)
+    tested = splits["fold"][splits["role"] == "test"].nunique()
+    if tested > 1 and (configuration.train_sizes or configuration.protocol == "paper"):
+        what = "a learning curve" if configuration.train_sizes else "the protocol paper"
+        raise FoveolaError(f"one test set for {what}", f"{tested} folds", where, "give a split with one")
+    lacking = sorted(set(splits["fold"]) - set(splits["fold"][splits["role"] == "val"]))
+    if configuration.training.keep == "best" and lacking:
+        raise FoveolaError(
+            "images to validate on in every fold, because the best epoch is kept", f"none in fold {lacking[0]}", where,
+            "give some the role val, or --set val_fraction=0.15, or --set training.keep=last",
+        )  # fmt: skip
 
 
 def plan(configuration: RunConfiguration, splits: pd.DataFrame) -> list[PlannedFit]:
@@ -125,9 +143,11 @@ def _ranked(
     if ARMS[fit.arm].solve is not None:
         yield fit  # has no epochs
         return
-    for fold in inner_numbers(fit.fold, splits, configuration.folds):
-        yield PlannedFit(fit.arm, fold, fit.seed, tests=False)
-    yield PlannedFit(fit.arm, fit.fold, fit.seed, watches="test")
+    folds = inner_numbers(fit.fold, splits, configuration.folds)
+    ranking = [PlannedFit(fit.arm, fold, fit.seed, tests=False) for fold in folds]
+    yield from ranking
+    needs = tuple(rank.name for rank in ranking)
+    yield PlannedFit(fit.arm, fit.fold, fit.seed, watches="test", needs=needs)
 
 
 def rows_of(role: str, fold: int, splits: pd.DataFrame, cohort: Cohort) -> np.ndarray:

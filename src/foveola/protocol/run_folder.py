@@ -19,10 +19,10 @@ import yaml
 
 from foveola import atomic
 from foveola.errors import FoveolaError
+from foveola.execution import DONE
 from foveola.plugins import PLUGINS
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.plan import PlannedFit, plan
-from foveola.protocol.selection import DONE
 
 Kept = TypeVar("Kept")
 
@@ -80,6 +80,13 @@ class RunFolder:
                 str(self.path), "give the --out of a `foveola compare`, or one of runs/",
             )  # fmt: skip
 
+    def check_data(self, fingerprint: str) -> None:
+        """Raises a ``FoveolaError`` if the run was begun on other images or labels."""
+        if _kept(self.path / "manifest.json", json.loads, dict).get("data_fingerprint") != fingerprint:
+            raise FoveolaError(
+                "the images and labels of the run that is there", "changed ones", str(self.path), "choose another --out"
+            )
+
     def _check_same(self, values: dict[str, Any], splits: pd.DataFrame, fingerprint: str) -> None:
         before = _kept(self.path / "run.yaml", yaml.safe_load, dict)
         for key, (old, new) in _differences(before, values).items():
@@ -87,11 +94,7 @@ class RunFolder:
                 f"the settings of the run that is there, {key} = {old!r}", repr(new), str(self.path / "run.yaml"),
                 "choose another --out, or give the settings of that run",
             )  # fmt: skip
-        manifest = _kept(self.path / "manifest.json", json.loads, dict)
-        if manifest.get("data_fingerprint") != fingerprint:
-            raise FoveolaError(
-                "the images and labels of the run that is there", "changed ones", str(self.path), "choose another --out"
-            )
+        self.check_data(fingerprint)
         if not _kept(self.path / "splits.csv", _table, pd.DataFrame).equals(splits.astype(str)):
             raise FoveolaError(
                 "the split of the run that is there", "another one", str(self.path / "splits.csv"),

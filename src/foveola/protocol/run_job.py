@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from foveola.data import load_cohort
-from foveola.data.cache import prepared_images
+from foveola.data.cache import fingerprint, prepared_images
 from foveola.execution import Progress, Task
 from foveola.protocol.configuration import RunConfiguration, read_configuration
 from foveola.protocol.fit import FitData, run_fit
@@ -36,7 +37,7 @@ class RunJob:
     splits: pd.DataFrame = field(repr=False, compare=False)
     pixels: Path | None = None
 
-    @property
+    @cached_property
     def fits(self) -> dict[str, PlannedFit]:
         """The fits by the names of their tasks."""
         return {f"fits/{fit.name}": fit for fit in plan(self.configuration, self.splits)}
@@ -57,6 +58,7 @@ class RunJob:
             if self.pixels is not None and self.pixels.is_file():
                 pixels: np.ndarray = np.load(self.pixels, mmap_mode="r", allow_pickle=False)
             else:
+                RunFolder(self.folder).check_data(fingerprint(cohort))
                 pixels = prepared_images(cohort, self.configuration.preprocessing)
             self.hold(FitData(cohort, pixels, self.splits))
         return _DATA[self.folder]

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from foveola import atomic
+from foveola.errors import FoveolaError
+from foveola.execution import DONE
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.plan import PlannedFit
 from foveola.protocol.space import candidates
 from foveola.training.settings import Criterion
 
-DONE = "done"
 CHOSEN = "chosen.json"
 
 
@@ -32,9 +33,9 @@ def settings_of(planned: PlannedFit, configuration: RunConfiguration, folder: Pa
     """
     if planned.trial is not None:
         return configuration.changed(candidates(configuration, planned.arm)[planned.trial])
-    if not planned.needs:
-        return configuration
     tried = candidates(configuration, planned.arm)
+    if not planned.needs or not tried:
+        return configuration
     done = [json.loads((folder.parents[1] / name / DONE).read_text(encoding="utf-8")) for name in planned.needs]
     folds = len(done) // len(tried)
     scores = [[trial["score"] for trial in done[start : start + folds]] for start in range(0, len(done), folds)]
@@ -49,6 +50,9 @@ def best_trial(scores: Sequence[Sequence[float | None]], criterion: Criterion) -
 
     A trial with a score that is not defined, as of a training that diverged, is behind every other.
 
+    Raises:
+        FoveolaError: If no trial has a score.
+
     Args:
         scores: Of each trial, one a fold.
         criterion: Of a loss the smallest is best, of anything else the largest.
@@ -60,6 +64,10 @@ def best_trial(scores: Sequence[Sequence[float | None]], criterion: Criterion) -
     sign = -1.0 if criterion == "loss" else 1.0
     means = [math.nan if None in own else sign * float(np.mean([value for value in own if value is not None]))
              for own in scores]  # fmt: skip
+    if not any(map(math.isfinite, means)):
+        raise FoveolaError(
+            "a trial with a finite score", f"none in {len(scores)}", "the search space", "give smaller learning rates"
+        )
     return int(np.argmax([value if math.isfinite(value) else -math.inf for value in means]))
 
 

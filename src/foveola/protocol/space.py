@@ -7,6 +7,7 @@ declare in their annotations what is worth a try, see `foveola.settings.Searched
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +25,8 @@ TRAINING = "training"
 FIXED = ("keep", "criterion", "precision", "device")
 """Settings of training that no score on validation images can choose: they say how it is measured and where."""
 WHERE = "the search space"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,19 +115,39 @@ def candidates(configuration: RunConfiguration, arm: str) -> list[dict[str, Any]
 
     A grid with at most ``search.trials`` points is tried whole, and so many points of a larger one, drawn with the seed
     of the split. Where there are ranges, the settings as they stand come first, and then points that fill the space
-    evenly: the Halton sequence.
+    evenly: the Halton sequence. Settings that cannot be together are left out.
+
+    Raises:
+        FoveolaError: If none of them can be together, or for what `space_of` raises it.
     """
     space, count = space_of(configuration, arm), configuration.search.trials
     if not space:
         return []
     if is_grid(space):
-        return [grid_point(space, number) for number in grid_numbers(space, count, configuration.split_seed)]
+        numbers = grid_numbers(space, count, configuration.split_seed)
+        return _possible([grid_point(space, number) for number in numbers], configuration)
     from scipy.stats import qmc
 
     sequence = qmc.Halton(len(space), scramble=False).fast_forward(1)  # its first point is a corner
     drawn = [_point(space, shares) for shares in sequence.random(count - 1)] if count > 1 else []
     points = [as_it_stands(space, configuration), *drawn]
-    return list({json.dumps(point): point for point in points}.values())
+    return _possible(list({json.dumps(point): point for point in points}.values()), configuration)
+
+
+def _possible(points: list[dict[str, Any]], configuration: RunConfiguration) -> list[dict[str, Any]]:
+    """Returns the points whose settings can be together, such as a cut-off epoch within the epochs."""
+    possible, refused = [], None
+    for point in points:
+        try:
+            configuration.changed(point)
+        except FoveolaError as error:
+            refused = error
+            log.info("not tried: %s", error)
+        else:
+            possible.append(point)
+    if refused is not None and not possible:
+        raise refused
+    return possible
 
 
 def is_grid(space: Space) -> bool:
@@ -148,7 +171,7 @@ def grid_numbers(space: Space, count: int | None, seed: int) -> list[int]:
         raise FoveolaError("at most 10,000 points", f"{size:,}", WHERE, "give --trials to draw some of them")
     if count is None or size <= count:
         return list(range(size))
-    return sorted(np.random.default_rng(seed).choice(size, count, replace=False).tolist())
+    return sorted(np.random.default_rng(seed).permutation(size)[:count].tolist())
 
 
 def grid_point(space: Space, number: int) -> dict[str, Any]:

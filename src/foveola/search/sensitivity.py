@@ -19,7 +19,7 @@ from foveola.errors import FoveolaError
 from foveola.execution import Executor, Watch
 from foveola.protocol import RunConfiguration, compare
 from foveola.protocol.run_folder import read_splits
-from foveola.protocol.space import value_in, values_of
+from foveola.protocol.space import space_of, value_in, values_of
 from foveola.settings import searched_fields
 from foveola.statistics.fits import Design, read_design
 from foveola.statistics.fold_tests import nadeau_bengio, paired_t
@@ -77,6 +77,9 @@ def sweep(
     """
     if configuration.train_sizes:
         raise FoveolaError("one training size", f"{len(configuration.train_sizes)}", "--train-sizes", "leave it out")
+    searched = [key for arm in configuration.arms for key in space_of(configuration, arm)]
+    if both := [key for key in vary if key in searched]:
+        raise FoveolaError("a setting that is not searched too", f"'{both[0]}'", "--vary", "leave it out of --space")
     metric = configuration.primary_metric
     points = _points(configuration, vary)
     for name, changed in {point.run: point.configuration for point in points}.items():
@@ -181,7 +184,7 @@ def run_name(key: str, value: Any) -> str:
         >>> run_name("training.lr", 0.001), run_name("ppcr.levels", [1, 2])
         ('training.lr=0.001', 'ppcr.levels=1-2')
     """
-    return f"{key}={re.sub(r'[^A-Za-z0-9_.+-]+', '-', _text(value)).strip('-')}"
+    return f"{key}={re.sub(r'[^A-Za-z0-9_.+-]+', '-', _text(value).strip('[] '))}"
 
 
 def _interval(fits: pd.DataFrame, design: Design) -> dict[str, Any]:

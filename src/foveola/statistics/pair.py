@@ -27,7 +27,7 @@ MCNEMAR = "McNemar exact"
 BOOTSTRAP = "bootstrap over groups"
 SPEAKS_ABOUT = {
     NADEAU_BENGIO: "other training sets and other patients",
-    OBUCHOWSKI_ROCKETTE: "other draws of what was repeated (training set or seed) and other patients",
+    OBUCHOWSKI_ROCKETTE: "other patients and other draws (of training sets that share few images, or of seeds)",
     WILCOXON: "other training sets and other patients, if folds were independent",
     DELONG: "other patients, for the fits at hand",
     SIGN_FLIPS: "other patients, for the fits at hand",

@@ -24,6 +24,8 @@ from foveola.training.settings import TrainingSettings
 
 CHECKPOINT = "last.ckpt"
 
+log = logging.getLogger(__name__)
+
 
 def train(
     model: Attended,
@@ -90,6 +92,8 @@ def train(
                 weights_only=True,
             )
     model.freeze()
+    if best and not best.state:
+        log.warning("%s is not defined in any epoch: the last one is kept, in %s", best.column, folder)
     if best and best.state:
         model.load_state_dict(best.state)
     model.cpu().eval()
