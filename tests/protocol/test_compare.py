@@ -22,7 +22,7 @@ Contents = Callable[[Path], dict[str, tuple[int, bytes]]]
 
 MODULE = import_module("foveola.protocol.compare")  # its name in the package is that of the function
 ARMS = ("plain", "l1-fair", "global")
-TABLES = ("predictions.csv", "results.csv", "comparisons.csv", "intervals.csv", "ranks.csv")
+TABLES = ("predictions.csv", "results.csv", "comparisons.csv", "intervals.csv", "ranks.csv", "nemenyi.csv")
 
 
 def tables(folder: Path) -> dict[str, bytes]:
