@@ -102,7 +102,9 @@ def test_a_metric_that_is_not_defined_is_called_so(
     samples = sorted(path.relative_to("scans").as_posix() for path in draw_folder().rglob("*.png"))
     roles = ["test" if sample in ("a/0.png", "b/1.png") else "train" for sample in samples]
     pd.DataFrame({"sample": samples, "role": roles}).to_csv("splits.csv", index=False)
-    answer = foveola("compare", "-d", "scans", "-a", "plain", *small, "--split-file", "splits.csv", "-o", "run")
+    answer = foveola(
+        "compare", "-d", "scans", "-a", "plain", *small, *HOLDOUT, "--split-file", "splits.csv", "-o", "run"
+    )
     assert answer.code == 0
     assert answer.out.count("not defined") == 3
     reasons = pd.read_csv("run/results.csv", keep_default_na=False).set_index("metric")["reason"]

@@ -118,8 +118,9 @@ def test_splits_that_do_not_suit_the_protocol(
 ) -> None:
     samples = cohort.table["sample"]
     pd.DataFrame({"sample": samples, "fold": [0, 1] * 20 + [0]}).to_csv(tmp_path / "two.csv", index=False)
+    configuration = configure(["plain"], {**options, "split_file": str(tmp_path / "two.csv")})
     with pytest.raises(FoveolaError, match=message):
-        make_splits(configure(["plain"], {**options, "split_file": str(tmp_path / "two.csv")}), cohort)
+        planned(configuration, cohort)
 
 
 @pytest.mark.parametrize(

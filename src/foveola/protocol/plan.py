@@ -67,11 +67,11 @@ def make_splits(configuration: RunConfiguration, cohort: Cohort) -> pd.DataFrame
     if configuration.protocol == "paper":  # it trains once on all images that are not tested on
         splits = splits.assign(role=splits["role"].replace("val", "train"))
     if configuration.train_sizes:
-        _check_roles(splits, configuration)
+        _check_tested(splits, configuration)
         return at_sizes(
             splits, cohort, sizes=configuration.train_sizes, draws=configuration.seeds, grouped=grouped, seed=seed
         )
-    _check_roles(splits, configuration)
+    _check_tested(splits, configuration)
     inner = {"nested": configuration.search.folds, "paper": configuration.folds}.get(configuration.protocol)
     if inner is None:
         return splits
@@ -80,25 +80,22 @@ def make_splits(configuration: RunConfiguration, cohort: Cohort) -> pd.DataFrame
     return pd.concat([splits, within], ignore_index=True)
 
 
-def _check_roles(splits: pd.DataFrame, configuration: RunConfiguration) -> None:
-    """Looks for one test set where the protocol has one, and for images to choose an epoch on where one is chosen."""
-    where = str(configuration.split_file or configuration.data)
+def _check_tested(splits: pd.DataFrame, configuration: RunConfiguration) -> None:
+    """Looks for one test set where the protocol has one."""
     tested = splits["fold"][splits["role"] == "test"].nunique()
     if tested > 1 and (configuration.train_sizes or configuration.protocol == "paper"):
         what = "a learning curve" if configuration.train_sizes else "the protocol paper"
+        where = str(configuration.split_file or configuration.data)
         raise FoveolaError(f"one test set for {what}", f"{tested} folds", where, "give a split with one")
-    lacking = sorted(set(splits["fold"]) - set(splits["fold"][splits["role"] == "val"]))
-    if configuration.training.keep == "best" and lacking:
-        raise FoveolaError(
-            "images to validate on in every fold, because the best epoch is kept", f"none in fold {lacking[0]}", where,
-            "give some the role val, or --set val_fraction=0.15, or --set training.keep=last",
-        )  # fmt: skip
 
 
 def plan(configuration: RunConfiguration, splits: pd.DataFrame) -> list[PlannedFit]:
     """Returns every fit of a comparison; arms take turns, so that a run that is stopped early has some of each.
 
     Fits that choose the settings of another stand before it.
+
+    Raises:
+        FoveolaError: If the best epoch is to be kept in a fold that has no images to choose it on.
     """
     tested = [int(fold) for fold in np.unique(splits["fold"][splits["role"] == "test"])]
     arrange = {"paper": _ranked, "nested": _searched, "sound": _searched}.get(configuration.protocol)
@@ -109,6 +106,14 @@ def plan(configuration: RunConfiguration, splits: pd.DataFrame) -> list[PlannedF
             for arm in configuration.arms:
                 fit = PlannedFit(arm, fold, seed)
                 planned += arrange(fit, repetition, configuration, splits) if arrange else [fit]
+    validated = set(splits["fold"][splits["role"] == "val"])
+    blind = [fit.fold for fit in planned if ARMS[fit.arm].solve is None and fit.fold not in validated]
+    if configuration.training.keep == "best" and blind:
+        raise FoveolaError(
+            "images to validate on in every fold, because the best epoch is kept", f"none in fold {blind[0]}",
+            str(configuration.split_file or configuration.data),
+            "give some the role val, or --set val_fraction=0.15, or --set training.keep=last",
+        )  # fmt: skip
     return list(dict.fromkeys(planned))
 
 
