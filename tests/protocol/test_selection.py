@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from foveola.errors import FoveolaError
-from foveola.protocol import FitData, PlannedFit, RunConfiguration, plan, run_fit
+from foveola.protocol import FitData, PlannedFit, RunConfiguration, compare, plan, run_fit
 from foveola.protocol.compare import load_data
 from foveola.protocol.selection import best_trial, score_of, settings_of
 
@@ -112,3 +112,23 @@ def test_test_images_that_are_watched_choose_no_epoch(configure: Configure, tmp_
     models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("last", "best")]
     assert models[0] == models[1]
     assert json.loads((tmp_path / "best" / "model.json").read_text())["epoch"] == 3
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_nested_chooses_anew_for_every_fold_and_tests_what_it_chose(configure: Configure, tmp_path: Path) -> None:
+    options = {
+        "protocol": "nested", "folds": 2, "repeats": 1, "val_fraction": 0.3, "training.epochs": 1, "search.folds": 2,
+        "search.space": {"training.lr": [1e-6, 0.02]},
+    }  # fmt: skip
+    result = compare(configure(["plain", "majority"], options), tmp_path / "run")
+    assert result.summary["fits"].to_dict() == {"plain": 2, "majority": 2}
+    for fold in (0, 1):
+        chosen = json.loads((tmp_path / f"run/fits/plain/{fold}-0/chosen.json").read_text())
+        means = [np.mean(trial["scores"]) for trial in chosen["trials"]]
+        assert [len(trial["scores"]) for trial in chosen["trials"]] == [2, 2]
+        assert chosen["settings"] == {"training.lr": [1e-6, 0.02][int(np.argmin(means))]}
+    assert not (tmp_path / "run/fits/majority/0-0/chosen.json").exists()
+    assert sorted(path.name for path in (tmp_path / "run/fits/plain").iterdir()) == [
+        "0-0", "1-0", "2-0-trial0", "2-0-trial1", "3-0-trial0", "3-0-trial1", "4-0-trial0", "4-0-trial1", "5-0-trial0",
+        "5-0-trial1",
+    ]  # fmt: skip
