@@ -92,12 +92,18 @@ def train(
                 weights_only=True,
             )
     model.freeze()
-    if best and not best.state:
-        log.warning("%s is not defined in any epoch: the last one is kept, in %s", best.column, folder)
-    if best and best.state:
-        model.load_state_dict(best.state)
+    kept = _take_best(model, best, folder) if best else settings.epochs
     model.cpu().eval()
-    return best.epoch if best and best.state else settings.epochs
+    return kept or settings.epochs
+
+
+def _take_best(model: Attended, best: BestEpoch, folder: Path) -> int:
+    """Gives the model the state of its best epoch and returns its number; 0 where none is defined."""
+    if best.state:
+        model.load_state_dict(best.state)
+    else:
+        log.warning("%s is not defined in any epoch: the last one is kept, in %s", best.column, folder)
+    return best.epoch
 
 
 def _contrastive_term(model: Attended, training: PixelRows, arm: ArmSettings, seed: int) -> ContrastiveTerm | None:
