@@ -56,7 +56,7 @@ def broken_exports() -> dict[str, dict[str, str]]:
         [sys.executable, "-W", "ignore", "-c", EXPORT, *EXPORTED],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
