@@ -74,7 +74,7 @@ def test_fits_are_in_the_order_of_the_split_table_whatever_that_of_the_predictio
     for (arm, fold, seed), fit in fits.items():
         labels, probabilities, _ = made.fit(arm, fold, seed)
         assert fit.labels.tolist() == labels.tolist()
-        assert np.array_equal(fit.probabilities, probabilities)
+        assert np.array_equal(fit.scores, probabilities)
 
 
 def test_tables_that_do_not_belong_together(run: MakeRun) -> None:

@@ -31,7 +31,7 @@ def test_resamples_are_those_of_groups_drawn_one_by_one(run: MakeRun) -> None:
         for resample, times in enumerate(draws):
             chosen = [place for group in range(count) for _ in range(times[group])
                       for place in np.flatnonzero(groups == group)]  # fmt: skip
-            expected = fit_metrics(fit.labels[chosen], fit.probabilities[chosen])
+            expected = fit_metrics(fit.labels[chosen], fit.scores[chosen])
             for place, name in enumerate(METRICS):
                 assert values[number, place, resample] == pytest.approx(expected[name][0], abs=1e-10, nan_ok=True)
 

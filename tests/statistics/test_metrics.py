@@ -18,7 +18,8 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from foveola.errors import FoveolaError
 from foveola.statistics import METRICS, fit_metrics, metric_set
-from foveola.statistics.metrics import MEAN, class_metrics
+from foveola.statistics.metric import MEAN
+from foveola.statistics.metrics import class_metrics
 
 Case = tuple[np.ndarray, np.ndarray]
 patient = settings(max_examples=40, deadline=None)

@@ -27,7 +27,8 @@ from foveola.errors import unknown_name
 from foveola.statistics.corrections import benjamini_hochberg, holm
 from foveola.statistics.finding import LEVEL
 from foveola.statistics.fits import Design, Fit, read_design, read_fits
-from foveola.statistics.metrics import MEDMNIST, Metric, metric_set
+from foveola.statistics.metric import Metric
+from foveola.statistics.metrics import PRIMARY, metric_set
 from foveola.statistics.pair import MetricData, compare_pair, group_parts, primary_test
 from foveola.statistics.power import detectable_difference
 from foveola.statistics.resampling import RESAMPLES, resampled_metrics
@@ -67,7 +68,7 @@ def compare_arms(
         classes: Names of the classes, in order.
         metrics: Name of the set of metrics, as in `metric_set`.
         ordered: Whether the classes are grades.
-        primary: The metric of the verdict, the area under the ROC curve of the set if not given. In the column
+        primary: The metric of the verdict, that of the set in `metrics.PRIMARY` if not given. In the column
             ``primary`` one row of each pair is true: this metric with its primary test.
         resamples: How often the groups are drawn.
         seed: Of draws and signs.
@@ -87,9 +88,9 @@ def compare_arms(
         [['sign flips over groups', 0.5]]
     """
     design = read_design(splits)
-    fits = read_fits(predictions, design, classes)
+    fits = read_fits(predictions, design, classes, metrics)
     chosen = metric_set(metrics, ordered=ordered)
-    main = primary or ("medmnist_auc" if chosen is MEDMNIST else "macro_auc")
+    main = primary or PRIMARY[metrics]
     if main not in chosen:
         raise unknown_name("metric", main, chosen, "the primary metric")
     tables = [
@@ -115,7 +116,7 @@ def _compare_family(
     data = {
         name: MetricData(
             metric,
-            np.array([metric(fit.labels, fit.probabilities) for fit in fits]),
+            np.array([metric(fit.labels, fit.scores) for fit in fits]),
             resampled[:, place],
             group_parts(fits, metric, design),
         )

@@ -18,8 +18,9 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def mean(values: Float[np.ndarray, " images"], weights: Weights) -> Values:
-    """Returns the weighted mean over images for every column of weights."""
-    return ratio(values @ weights, weights.sum(0))
+    """Returns the weighted mean over images for every column of weights; a value that is NaN is left out."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0) @ weights, defined.astype(np.float64) @ weights)
 
 
 def hits(labels: Labels, probabilities: Probabilities) -> Float[np.ndarray, " images"]:

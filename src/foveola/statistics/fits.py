@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from foveola.errors import FoveolaError
+from foveola.statistics.counts import Labels
+from foveola.statistics.mask_metrics import mask_table
+from foveola.statistics.mask_scores import score_columns
+from foveola.statistics.metric import Scores
 
 NEAR = 1.1
 """Training sizes up to this ratio are one size: draws that keep groups together cannot all have the same number."""
@@ -79,13 +83,13 @@ class Design:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """The predictions of one fit on the test images of its fold, in the order of the design."""
+    """What `read_scores` has of one fit on the test images of its fold, in the order of the design."""
 
     arm: str
     fold: int
     seed: int
-    labels: Int[np.ndarray, " images"]
-    probabilities: Float[np.ndarray, "images classes"]
+    labels: Labels
+    scores: Scores
 
 
 def read_design(splits: pd.DataFrame) -> Design:
@@ -109,21 +113,38 @@ def read_design(splits: pd.DataFrame) -> Design:
     return Design(samples, groups, folds)
 
 
-def read_fits(predictions: pd.DataFrame, design: Design, classes: Sequence[str]) -> list[Fit]:
-    """Returns the fits in the order in which they first occur.
+def read_scores(predictions: pd.DataFrame, classes: Sequence[str], metrics: str = "default") -> tuple[Labels, Scores]:
+    """Returns what the metrics of a set are computed from, for every row of the predictions.
+
+    They are the number of the label (-1 if it is no class) and the probabilities of the classes; for ``segmentation``
+    label 0 and `mask_metrics.mask_table`.
+
+    Raises:
+        FoveolaError: If a column is missing.
+    """
+    masks = metrics == "segmentation"
+    columns = list(score_columns(classes)) if masks else [f"p_{name}" for name in classes]
+    if missing := [name for name in columns if name not in predictions]:
+        raise FoveolaError(
+            "every column of the scores of masks" if masks else "one column of probabilities a class",
+            f"no column {missing[0]}", "the predictions", "give the classes that the fits were trained on",
+        )  # fmt: skip
+    if masks:
+        return np.zeros(len(predictions), dtype=np.int64), mask_table(predictions, classes)
+    labels = pd.Index(classes).get_indexer(pd.Index(predictions["label"])).astype(np.int64)
+    return labels, predictions[columns].to_numpy(np.float64)
+
+
+def read_fits(predictions: pd.DataFrame, design: Design, classes: Sequence[str], metrics: str = "default") -> list[Fit]:
+    """Returns the fits in the order in which they first occur, with what the metrics of a set are computed from.
 
     Raises:
         FoveolaError: If a fit is of an unknown fold, or is not about each test image of its fold once, or a label or a
             column of probabilities is not that of a class.
     """
-    columns = [f"p_{name}" for name in classes]
-    if missing := [name for name in columns if name not in predictions]:
-        raise FoveolaError(
-            "one column of probabilities a class", f"no column {missing[0]}", "the predictions",
-            "give the classes that the fits were trained on",
-        )  # fmt: skip
+    labels, scores = read_scores(predictions, classes, metrics)
     fits = []
-    for (arm, fold, seed), rows in predictions.groupby(["arm", "fold", "seed"], sort=False):
+    for (arm, fold, seed), rows in predictions.reset_index(drop=True).groupby(["arm", "fold", "seed"], sort=False):
         where = f"the predictions of arm {arm}, fold {fold}, seed {seed}"
         known = design.folds.get(int(str(fold)))
         places = design.samples.get_indexer(pd.Index(rows["sample"]))
@@ -133,10 +154,9 @@ def read_fits(predictions: pd.DataFrame, design: Design, classes: Sequence[str])
                 "every test image of the fold once", f"{len(rows)} rows that are not those of the split table", where,
                 "take predictions and split table from the same run",
             )  # fmt: skip
-        labels = pd.Index(classes).get_indexer(pd.Index(rows["label"]))[order]
-        if (labels < 0).any():
-            unknown = rows["label"].iloc[order[int(np.argmin(labels))]]
+        own = rows.index.to_numpy()[order]
+        if (labels[own] < 0).any():
+            unknown = predictions["label"].iloc[own[int(np.argmin(labels[own]))]]
             raise FoveolaError("labels that are classes", f"'{unknown}'", where, "give all classes, in order")
-        probabilities = rows[columns].to_numpy(np.float64)[order]
-        fits.append(Fit(str(arm), int(str(fold)), int(str(seed)), labels.astype(np.int64), probabilities))
+        fits.append(Fit(str(arm), int(str(fold)), int(str(seed)), labels[own], scores[own]))
     return fits

@@ -8,8 +8,14 @@ import numpy as np
 import pandas as pd
 
 from foveola.statistics.fits import Fit, read_design, read_fits
-from foveola.statistics.metrics import class_metrics, metric_set
-from foveola.statistics.resampling import RESAMPLES, percentile_interval, resampled_metrics, weighted_mean
+from foveola.statistics.metrics import detail_metrics, metric_set
+from foveola.statistics.resampling import (
+    RESAMPLES,
+    counted_groups,
+    percentile_interval,
+    resampled_metrics,
+    weighted_mean,
+)
 
 COLUMNS = ("train_size", "arm", "metric", "value", "ci_low", "ci_high", "fits", "groups")
 
@@ -29,8 +35,9 @@ def interval_table(
     The value of a fold is the mean over its seeds. The interval speaks about other patients for the fits at hand, not
     about other training sets or seeds; two that overlap do not say that the arms are alike, for arms are tested on
     the same images: that is what `compare_arms` is for. Folds in which a metric is not defined are left out of it;
-    ``fits`` counts the others. The interval of the calibration error is moved by its bias in
-    resamples: repeated images look less calibrated than fresh ones. A learning curve has rows for each training size.
+    ``fits`` counts the others, and ``groups`` those of the images that the metric is of. The interval of the
+    calibration error is moved by its bias in resamples: repeated images look less calibrated than fresh ones. A
+    learning curve has rows for each training size.
 
     Args:
         predictions: Rows of ``predictions.csv``.
@@ -42,22 +49,20 @@ def interval_table(
         seed: Of the draws.
     """
     design = read_design(splits)
-    fits = read_fits(predictions, design, classes)
-    chosen = metric_set(metrics, ordered=ordered)
-    if metrics == "default":
-        chosen = chosen | class_metrics(classes)
+    fits = read_fits(predictions, design, classes, metrics)
+    chosen = metric_set(metrics, ordered=ordered) | detail_metrics(metrics, classes)
     members = list(chosen.values())
     rows = []
     for size, folds in design.families({fit.fold for fit in fits}):
         family = [fit for fit in fits if fit.fold in folds]
-        groups = len(np.unique(np.concatenate([design.groups[design.folds[fold].test] for fold in folds])))
         for arm in dict.fromkeys(fit.arm for fit in family):
             own = [fit for fit in family if fit.arm == arm]
             resampled = resampled_metrics(own, members, design, resamples=resamples, seed=seed)
-            values = np.array([[metric(fit.labels, fit.probabilities) for metric in members] for fit in own])
+            values = np.array([[metric(fit.labels, fit.scores) for metric in members] for fit in own])
             for place, name in enumerate(chosen):
                 defined = ~np.isnan(values[:, place])
-                weights = fold_weights([fit for fit, there in zip(own, defined, strict=True) if there])
+                used = [fit for fit, there in zip(own, defined, strict=True) if there]
+                weights, groups = fold_weights(used), len(counted_groups(used, members[place], design))
                 value = float(weighted_mean(values[defined, place], weights))
                 drawn = weighted_mean(resampled[defined, place], weights)
                 bias = np.nanmean(drawn) - value if members[place].biased else 0.0

@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 
 from foveola.errors import unknown_name
-from foveola.statistics import calibration, counts, roc
-from foveola.statistics.counts import Labels, Probabilities, Values, Weights
+from foveola.statistics import calibration, counts
+from foveola.statistics.counts import Labels, Probabilities
+from foveola.statistics.mask_metrics import MASKS, mask_details
+from foveola.statistics.metric import Metric, Scores, area_metric, mean_metric
 
-SETS = ("default", "medmnist")
-LOWER_IS_BETTER = ("brier", "calibration_error")
-AREA = "area"
-MEAN = "mean"
-OTHER = "other"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number that says how good the predictions of a fit are.
-
-    Attributes:
-        weighted: The metric of weighted images, one value for every column of weights: an image of weight 2 counts as
-            two. NaN where it is not defined.
-        kind: ``MEAN`` of a value of each image, mean ``AREA`` under ROC curves, or ``OTHER``.
-        images: For a ``MEAN`` the value of each image.
-        classes: For an ``AREA`` the classes that it is the mean over, for the others those that they need images of,
-            given the number of classes.
-        biased: Whether the metric of a resample tends to be worse than that of the images, as repeated images do to it.
-    """
-
-    weighted: Callable[[Labels, Probabilities, Weights], Values]
-    kind: str = OTHER
-    images: Callable[[Labels, Probabilities], Float[np.ndarray, " images"]] | None = None
-    classes: Callable[[int], Sequence[int]] = lambda count: ()
-    biased: bool = False
-
-    def __call__(self, labels: Labels, probabilities: Probabilities) -> float:
-        """Returns the metric of the images as they are; NaN where it is not defined."""
-        return float(self.weighted(labels, probabilities, np.ones((len(labels), 1)))[0])
-
-    def reason(self, labels: Labels, count: int) -> str:
-        """Says why the metric is NaN for these labels of ``count`` classes."""
-        there = set(labels.tolist())
-        if missing := sorted(set(self.classes(count)) - there):
-            return f"no test image of class number {', '.join(map(str, missing))}"
-        return f"only test images of class number {', '.join(map(str, sorted(there)))}"
-
-
-def _mean_metric(images: Callable[[Labels, Probabilities], Float[np.ndarray, " images"]]) -> Metric:
-    def weighted(labels: Labels, probabilities: Probabilities, weights: Weights) -> Values:
-        return counts.mean(images(labels, probabilities), weights)
-
-    return Metric(weighted, MEAN, images)
-
-
-def _area_metric(classes: Callable[[int], Sequence[int]]) -> Metric:
-    def weighted(labels: Labels, probabilities: Probabilities, weights: Weights) -> Values:
-        return roc.auc(labels, probabilities, weights, classes(probabilities.shape[1]))
-
-    return Metric(weighted, AREA, classes=classes)
+PRIMARY = {"default": "macro_auc", "medmnist": "medmnist_auc", "segmentation": "dice"}
+"""The metric that arms are compared by where no other is asked for, of each set."""
+SETS = tuple(PRIMARY)
+LOWER_IS_BETTER = ("brier", "calibration_error", "hd95", "surface_distance", "false_islands", "missed_islands")
 
 
 def _only(own: int, count: int) -> tuple[int]:
@@ -79,11 +33,11 @@ def _medmnist_hits(labels: Labels, probabilities: Probabilities) -> Float[np.nda
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": _mean_metric(counts.hits),
+    "accuracy": mean_metric(counts.hits),
     "balanced_accuracy": Metric(counts.balanced_accuracy, classes=range),
-    "macro_auc": _area_metric(range),
+    "macro_auc": area_metric(range),
     "macro_f1": Metric(counts.macro_f1, classes=range),
-    "brier": _mean_metric(calibration.squared_distances),
+    "brier": mean_metric(calibration.squared_distances),
     "calibration_error": Metric(calibration.calibration_error, biased=True),
 }
 """What every run is measured by."""
@@ -91,8 +45,8 @@ macro_auc = METRICS["macro_auc"]
 ORDERED = {"quadratic_kappa": Metric(counts.quadratic_kappa)}
 """What more can be said of grades."""
 MEDMNIST = {
-    "medmnist_auc": _area_metric(lambda count: (1,) if count == 2 else range(count)),
-    "medmnist_acc": _mean_metric(_medmnist_hits),
+    "medmnist_auc": area_metric(lambda count: (1,) if count == 2 else range(count)),
+    "medmnist_acc": mean_metric(_medmnist_hits),
 }
 """The two of Yang et al. 2023, with the rules of that benchmark's evaluator."""
 
@@ -102,14 +56,31 @@ def class_metrics(classes: Sequence[str]) -> dict[str, Metric]:
     metrics = {}
     for k, title in enumerate(classes):
         own = partial(_only, k)
-        metrics[f"auc[{title}]"] = _area_metric(own)
+        metrics[f"auc[{title}]"] = area_metric(own)
         metrics[f"sensitivity[{title}]"] = Metric(partial(counts.sensitivity, of=k), classes=own)
         metrics[f"specificity[{title}]"] = Metric(partial(counts.specificity, of=k))
     return metrics
 
 
+def lower_is_better(metric: str) -> bool:
+    """Says whether a smaller value of a metric, or of a metric of one class, is the better one.
+
+    Example:
+        >>> lower_is_better("hd95[vein]"), lower_is_better("dice")
+        (True, False)
+    """
+    return metric.partition("[")[0] in LOWER_IS_BETTER
+
+
+def detail_metrics(name: str, classes: Sequence[str]) -> dict[str, Metric]:
+    """Returns what stands in tables of results beside the metrics of a set, which alone are compared."""
+    if name == "segmentation":
+        return mask_details(classes)
+    return class_metrics(classes) if name == "default" else {}
+
+
 def metric_set(name: str, *, ordered: bool = False) -> dict[str, Metric]:
-    """Returns the metrics of a set by name; `class_metrics` go beside those of ``default``.
+    """Returns the metrics of a set by name; `detail_metrics` go beside them.
 
     ``default``: accuracy, balanced accuracy, macro AUC (mean of one class against the rest), macro F1, Brier score (0
     to 2, see `calibration.squared_distances`), calibration error; for grades also quadratic kappa.
@@ -117,6 +88,9 @@ def metric_set(name: str, *, ordered: bool = False) -> dict[str, Metric]:
     ``medmnist``: ``medmnist_auc`` is the macro AUC; with two classes that of the second. ``medmnist_acc`` is the share
     of images whose most probable class is right; of two classes the second is called where its probability is above
     0.5.
+
+    ``segmentation``: means over images of `mask_scores.SCORES`. An image for which a score is not defined is left out
+    of its mean.
 
     Args:
         name: One of ``SETS``.
@@ -133,12 +107,14 @@ def metric_set(name: str, *, ordered: bool = False) -> dict[str, Metric]:
         raise unknown_name("set of metrics", name, SETS, "--metrics")
     if name == "medmnist":
         return MEDMNIST
+    if name == "segmentation":
+        return MASKS
     return METRICS | ORDERED if ordered else METRICS
 
 
 def fit_metrics(
     labels: Labels,
-    probabilities: Probabilities,
+    scores: Scores,
     classes: Sequence[str] | None = None,
     *,
     metrics: str = "default",
@@ -147,9 +123,10 @@ def fit_metrics(
     """Returns the value of every metric, and why it is NaN where it is not defined.
 
     Args:
-        labels: True classes, counted from 0.
-        probabilities: One row an image, one column a class, rows sum to 1.
-        classes: Names of the classes; their numbers if not given.
+        labels: True classes, counted from 0; 0 for all images of a segmentation.
+        scores: One row an image: probabilities, one column a class, that sum to 1, or for a segmentation what
+            `mask_metrics.mask_table` returns.
+        classes: Names of the classes; if not given, the numbers of the columns (not for a segmentation).
         metrics: Name of the set, as in `metric_set`.
         ordered: Whether the classes are grades.
 
@@ -158,12 +135,10 @@ def fit_metrics(
         >>> round(values["accuracy"][0], 3), values["macro_auc"], values["sensitivity[1]"]
         (0.667, (1.0, ''), (0.5, ''))
     """
-    names = [str(k) for k in range(probabilities.shape[1])] if classes is None else classes
-    chosen = metric_set(metrics, ordered=ordered)
-    if metrics == "default":
-        chosen = chosen | class_metrics(names)
+    names = [str(k) for k in range(scores.shape[1])] if classes is None else classes
+    chosen = metric_set(metrics, ordered=ordered) | detail_metrics(metrics, names)
     values = {}
     for name, metric in chosen.items():
-        value = metric(labels, probabilities)
+        value = metric(labels, scores)
         values[name] = (value, metric.reason(labels, len(names)) if np.isnan(value) else "")
     return values

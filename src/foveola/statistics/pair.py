@@ -14,8 +14,8 @@ from foveola.statistics.fits import Design, Fit
 from foveola.statistics.fold_tests import nadeau_bengio, obuchowski_rockette, wilcoxon
 from foveola.statistics.group_tests import mcnemar, paired_bootstrap, sign_flips
 from foveola.statistics.intervals import fold_weights
-from foveola.statistics.metrics import AREA, MEAN, Metric
-from foveola.statistics.resampling import percentile_interval, weighted_mean
+from foveola.statistics.metric import AREA, MEAN, Metric
+from foveola.statistics.resampling import counted_groups, percentile_interval, weighted_mean
 from foveola.statistics.roc import auc_influences
 
 NADEAU_BENGIO = "Nadeau-Bengio t"
@@ -45,8 +45,8 @@ class MetricData:
         metric: The metric.
         values: Of every fit.
         resampled: Of every fit and resample of groups.
-        parts: What every group adds to the value of every fit: for a ``MEAN`` its share of the sum, for an ``AREA`` its
-            influence; None for others.
+        parts: What every group adds to the value of every fit: for a ``MEAN`` its share of the sum (0 for a group whose
+            images are all left out), for an ``AREA`` its influence; None for others.
     """
 
     metric: Metric
@@ -73,9 +73,10 @@ def group_parts(fits: Sequence[Fit], metric: Metric, design: Design) -> Float[np
     for number, fit in enumerate(fits):
         groups = design.groups[design.folds[fit.fold].test]
         if metric.images is not None:
-            images = metric.images(fit.labels, fit.probabilities) / len(groups)
+            images = metric.images(fit.labels, fit.scores)
+            images = np.nan_to_num(images) / max(1, np.count_nonzero(~np.isnan(images)))
         else:
-            images = auc_influences(fit.labels, fit.probabilities, metric.classes(fit.probabilities.shape[1]), groups)
+            images = auc_influences(fit.labels, fit.scores, metric.classes(fit.scores.shape[1]), groups)
         parts[number] = np.bincount(groups, images, minlength=design.group_count)
     return parts
 
@@ -120,7 +121,7 @@ def compare_pair(
     numbers = np.array([fit.fold for fit in used])
     folds = sorted(set(numbers.tolist()))
     weights = fold_weights(used)
-    groups = np.unique(np.concatenate([design.groups[design.folds[fold].test] for fold in folds]))
+    groups = counted_groups(used, data.metric, design)
     gains = data.values[second] - data.values[first]
     difference = float(gains @ weights)
     resampled = data.resampled[second] - data.resampled[first]
@@ -203,7 +204,7 @@ def _single_hits(
         return None
     tested = np.concatenate([design.groups[design.folds[fits[place].fold].test] for place in first])
     sides = [
-        np.concatenate([data.metric.images(fits[place].labels, fits[place].probabilities) for place in side])
+        np.concatenate([data.metric.images(fits[place].labels, fits[place].scores) for place in side])
         for side in (first, second)
     ]
     if len(np.unique(tested)) < len(tested) or not np.isin(sides, (0.0, 1.0)).all():

@@ -11,7 +11,7 @@ from scipy import stats
 
 from foveola.statistics.finding import LEVEL
 from foveola.statistics.fits import read_design
-from foveola.statistics.metrics import LOWER_IS_BETTER
+from foveola.statistics.metrics import lower_is_better
 
 FRIEDMAN_COLUMNS = ("train_size", "metric", "arm", "rank", "folds", "statistic", "p_value", "critical_difference")
 NEMENYI_COLUMNS = ("train_size", "metric", "arm_a", "arm_b", "rank_difference", "p_value")
@@ -82,7 +82,7 @@ def _blocks(results: pd.DataFrame, splits: pd.DataFrame, metric: str) -> list[tu
 
 
 def _ranks(values: pd.DataFrame, metric: str) -> pd.Series[float]:
-    return values.rank(axis=1, ascending=metric in LOWER_IS_BETTER).mean()
+    return values.rank(axis=1, ascending=lower_is_better(metric)).mean()
 
 
 def _spread(folds: int, arms: int) -> float:

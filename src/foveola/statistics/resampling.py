@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from foveola.statistics.counts import ratio
 from foveola.statistics.fits import Design, Fit
-from foveola.statistics.metrics import Metric
+from foveola.statistics.metric import Metric
 
 RESAMPLES = 2_000
 CHUNK = 2**21
@@ -38,8 +38,14 @@ def resampled_metrics(
         for number, fit in enumerate(fits):
             weights = drawn[design.groups[design.folds[fit.fold].test]]
             for place, metric in enumerate(metrics):
-                values[number, place, part] = metric.weighted(fit.labels, fit.probabilities, weights)
+                values[number, place, part] = metric.weighted(fit.labels, fit.scores, weights)
     return values
+
+
+def counted_groups(fits: Sequence[Fit], metric: Metric, design: Design) -> Int[np.ndarray, " groups"]:
+    """Returns the groups that have an image, in any of the fits, which the metric does not leave out."""
+    images = [design.groups[design.folds[fit.fold].test][metric.counted(fit.labels, fit.scores)] for fit in fits]
+    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *images]))
 
 
 def weighted_mean(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
+from foveola.statistics.fits import read_scores
 from foveola.statistics.metrics import fit_metrics
 
 FIT = ["arm", "fold", "seed"]
@@ -22,12 +22,15 @@ def results_table(
         classes: Names of the classes, in order.
         metrics: Name of the set of metrics, as in `metric_set`.
         ordered: Whether the classes are grades.
+
+    Raises:
+        FoveolaError: If the predictions lack a column that the metrics are computed from.
     """
-    columns = [f"p_{name}" for name in classes]
+    labels, scores = read_scores(predictions, classes, metrics)
     rows = []
-    for (arm, fold, seed), fit in predictions.groupby(FIT, sort=False):
-        labels = pd.Index(classes).get_indexer(pd.Index(fit["label"])).astype(np.int64)
-        values = fit_metrics(labels, fit[columns].to_numpy(np.float64), classes, metrics=metrics, ordered=ordered)
+    for (arm, fold, seed), fit in predictions.reset_index(drop=True).groupby(FIT, sort=False):
+        own = fit.index.to_numpy()
+        values = fit_metrics(labels[own], scores[own], classes, metrics=metrics, ordered=ordered)
         rows += [(arm, fold, seed, name, value, reason) for name, (value, reason) in values.items()]
     return pd.DataFrame(rows, columns=[*FIT, "metric", "value", "reason"])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from foveola.statistics.finding import LEVEL, NOTHING
-from foveola.statistics.metrics import LOWER_IS_BETTER
+from foveola.statistics.metrics import lower_is_better
 from foveola.statistics.pair import (
     BOOTSTRAP,
     DELONG,
@@ -25,6 +25,12 @@ TITLES = {
     "brier": "Brier score",
     "medmnist_auc": "MedMNIST AUC",
     "medmnist_acc": "MedMNIST ACC",
+    "dice": "Dice",
+    "jaccard": "Jaccard index",
+    "hd95": "HD95",
+    "surface_distance": "mean surface distance",
+    "auc": "AUC",
+    "boundary_dice": "boundary Dice",
 }
 """Names of metrics that are not their own with blanks for underscores."""
 EVIDENCE = {
@@ -96,7 +102,7 @@ def _verdict(row: dict[str, Any]) -> str:
         return "the same wherever it was measured, so its spread cannot be seen and nothing can be said of chance."
     if row["p_corrected"] > LEVEL:
         return "no difference shown."
-    better = (row["difference"] > 0) != (row["metric"] in LOWER_IS_BETTER)
+    better = (row["difference"] > 0) != lower_is_better(row["metric"])
     return f"{'better' if better else 'worse'}, as far as this speaks about {SPEAKS_ABOUT[row['test']]}."
 
 
