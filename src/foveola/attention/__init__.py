@@ -11,12 +11,15 @@ from foveola.attention.arm import ARMS, Arm, ArmSettings, LayerSettings, MaskSet
 from foveola.attention.attach import Attended, attach
 from foveola.attention.attention_gate import AttentionGate, AttentionGatePooling
 from foveola.attention.cbam import Cbam
+from foveola.attention.compositions import Product, SideBySide, WindowMeans
 from foveola.attention.coordinate import CoordinateAttention
+from foveola.attention.criss_cross import CrissCross
 from foveola.attention.eca import EfficientChannelAttention
 from foveola.attention.foreign import WithMaps, record_attention
 from foveola.attention.gather_excite import GatherExcite
 from foveola.attention.global_attention import GlobalAttention
 from foveola.attention.global_context import GlobalContext
+from foveola.attention.joint import JointAttention
 from foveola.attention.l1 import L1Mask
 from foveola.attention.learn_to_pay import FairControl, LearnToPay, LearnToPaySettings, query_by
 from foveola.attention.mask import FixedMask, InputMask
@@ -25,8 +28,10 @@ from foveola.attention.non_local import NonLocal
 from foveola.attention.operators import Operator, Pointwise, Pooling, SelfAttention, Shared, Sum
 from foveola.attention.pay_attention import PayAttention
 from foveola.attention.placement import insert
+from foveola.attention.pointwise import PointwiseAttention
 from foveola.attention.ppcr import PyramidPixelContext, resize_contexts
 from foveola.attention.recording import recording
+from foveola.attention.self_attention import SelfAttentionBlock
 from foveola.attention.sge import SpatialGroupEnhance
 from foveola.attention.sigmoid_mask import SigmoidMask
 from foveola.attention.simam import SimAM
@@ -47,6 +52,7 @@ __all__ = [
     "AttentionLayer",
     "Cbam",
     "CoordinateAttention",
+    "CrissCross",
     "EfficientChannelAttention",
     "FairControl",
     "FixedMask",
@@ -54,6 +60,7 @@ __all__ = [
     "GlobalAttention",
     "GlobalContext",
     "InputMask",
+    "JointAttention",
     "L1Mask",
     "LayerSettings",
     "LearnToPay",
@@ -64,10 +71,14 @@ __all__ = [
     "Operator",
     "PayAttention",
     "Pointwise",
+    "PointwiseAttention",
     "Pooling",
+    "Product",
     "PyramidPixelContext",
     "SelfAttention",
+    "SelfAttentionBlock",
     "Shared",
+    "SideBySide",
     "SigmoidMask",
     "SimAM",
     "SolvedSettings",
@@ -76,6 +87,7 @@ __all__ = [
     "StochasticGates",
     "StyleRecalibration",
     "Sum",
+    "WindowMeans",
     "WithMaps",
     "attach",
     "insert",

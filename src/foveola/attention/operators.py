@@ -38,8 +38,13 @@ class Operator(ABC):
         """Returns A; ``b`` is 1 where all images share it, and ``rows`` is 1 where it pools."""
 
     @abstractmethod
-    def received(self) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
-        """Returns the column sums of A, averaged over heads: one map an image, or one for all that share A."""
+    def received(self, rows: Float[Tensor, "b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+        """Returns the column sums of A, averaged over heads: one map an image, or one for all that share A.
+
+        Args:
+            rows: What each row counts in the sums, ``sum_i rows_i A(i, j)``; 1 for every row where it is ``None``. The
+                sums of a product of two operators are those of the second with rows that count the sums of the first.
+        """
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class Shared(Operator):
         """Returns the diagonal matrix."""
         return torch.diag(self.weights.flatten())[None, None]
 
-    def received(self) -> Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the weights."""
-        return self.weights
+        return self.weights if rows is None else rows * self.weights
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,9 @@ class Pointwise(Operator):
         """Returns one diagonal matrix an image and group."""
         return torch.diag_embed(self.weights.flatten(2))
 
-    def received(self) -> Float[Tensor, "b h w"]:
+    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"]:
         """Returns the weights, averaged over groups."""
-        return self.weights.mean(1)
+        return self.weights.mean(1) if rows is None else rows * self.weights.mean(1)
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,9 @@ class Pooling(Operator):
         """Returns the row of each image and group."""
         return self.weights.flatten(2)[:, :, None]
 
-    def received(self) -> Float[Tensor, "b h w"]:
+    def received(self, rows: Float[Tensor, "b 1 1"] | None = None) -> Float[Tensor, "b h w"]:
         """Returns the weights, averaged over groups."""
-        return self.weights.mean(1)
+        return self.weights.mean(1) if rows is None else rows * self.weights.mean(1)
 
 
 @dataclass(frozen=True)
@@ -171,14 +176,22 @@ class SelfAttention(Operator):
         """Returns the softmax of all scores."""
         return self._rows(_tokens(self.queries))
 
-    def received(self) -> Float[Tensor, "b i j"]:
+    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b i j"]:
         """Returns the column sums, averaged over heads, at the keys' positions."""
         alone = SelfAttention(self.queries.detach(), self.keys.detach(), self.scale)
-        chunks = torch.split(_tokens(alone.queries), CHUNK, dim=2)
-        sums = alone._rows(chunks[0]).sum(2)
-        for queries in chunks[1:]:
-            sums += alone._rows(queries).sum(2)  # in place, so that what each chunk needs is used again by the next
+        queries = torch.split(_tokens(alone.queries), CHUNK, dim=2)
+        counts = [None] * len(queries) if rows is None else torch.split(rows.detach().flatten(1), CHUNK, dim=1)
+        sums = alone._sums(queries[0], counts[0])
+        for chunk, count in zip(queries[1:], counts[1:], strict=True):
+            sums += alone._sums(chunk, count)  # in place, so that what each chunk needs is used again by the next
         return sums.mean(1).reshape(-1, *self.keys.shape[-2:])
+
+    def _sums(
+        self, queries: Float[Tensor, "b heads rows d"], counts: Float[Tensor, "b rows"] | None
+    ) -> Float[Tensor, "b heads columns"]:
+        """Returns the sums of rows of A, each counted so often; the products are added up in single precision."""
+        part = self._rows(queries)
+        return part.sum(2) if counts is None else (counts.to(part)[:, None, None] @ part)[:, :, 0]
 
     def _rows(self, queries: Float[Tensor, "b heads rows d"]) -> Float[Tensor, "b heads rows columns"]:
         """Returns rows of A, at least in single precision: a sum over many rows needs it."""
@@ -212,9 +225,9 @@ class Sum(Operator):
         heads = math.lcm(*(matrix.shape[1] for matrix in matrices))
         return self._total([matrix.repeat_interleave(heads // matrix.shape[1], dim=1) for matrix in matrices])
 
-    def received(self) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the weighted sum of the column sums."""
-        return self._total([operator.received() for _, operator in self.terms])
+        return self._total([operator.received(rows) for _, operator in self.terms])
 
     def _total(self, parts: list[Tensor]) -> Tensor:
         weighted = [weight * part for (weight, _), part in zip(self.terms, parts, strict=True)]
