@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foveola.data import cache
+from foveola.data import stored
 from foveola.data.cache import fingerprint, prepared_images
 from foveola.data.cohort import Cohort, sample_table
-from foveola.data.preprocessing import Preprocessing, prepare
+from foveola.data.frame import prepare
+from foveola.data.preprocessing import Preprocessing
 from foveola.errors import FoveolaError
 
 SMALL = Preprocessing(image_size=8)
@@ -124,6 +125,7 @@ def test_what_changes_pixels_changes_the_place_and_nothing_else_does(folder: Pat
     changed = [array.copy() for array in arrays]
     changed[4][11, 9] ^= 1
     assert places(images=changed) == 9
+    assert places(Preprocessing(image_size=8, fit="pad")) == 10
 
 
 def test_what_lies_beside_the_array_names_no_sample(folder: Path) -> None:
@@ -170,7 +172,7 @@ def test_what_a_killed_run_left_is_removed_once_it_is_old(folder: Path) -> None:
     prepared_images(cohort_of(FakeImages(draw())), SMALL)
     home = next(folder.rglob("pixels.npy")).parent
     (home / "pixels.npy").unlink()
-    for name, age_s in (("old", 2 * cache.ABANDONED_S), ("new", 10.0)):
+    for name, age_s in (("old", 2 * stored.ABANDONED_S), ("new", 10.0)):
         partial = home / f".pixels.{name}.partial.npy"
         partial.write_bytes(b"half")
         written = partial.stat().st_mtime - age_s
@@ -291,6 +293,6 @@ def test_no_image_is_hashed_twice_in_a_process(folder: Path) -> None:
 def test_digests_do_not_outlive_their_images() -> None:
     images = FakeImages(draw())
     fingerprint(cohort_of(images))
-    before = len(cache._DIGESTS)
+    before = len(stored._DIGESTS)
     del images
-    assert len(cache._DIGESTS) == before - 1
+    assert len(stored._DIGESTS) == before - 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from foveola.data.preprocessing import Preprocessing, prepare
+from foveola.data.frame import prepare
+from foveola.data.preprocessing import Preprocessing
 from foveola.data.stacks import channels_first, square_side, squares
 from foveola.errors import InputError
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from foveola.data.preprocessing import Preprocessing, prepare
+from foveola.data.frame import prepare
+from foveola.data.preprocessing import Preprocessing
 from foveola.errors import FoveolaError
 from foveola.maps.resize import RULE, on_original, resized
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
+from foveola.data.masks import Masks
 from foveola.errors import FoveolaError
 
 COLUMNS = ("sample", "label", "group", "split", "laterality")
@@ -43,7 +44,7 @@ class Cohort:
 
     Attributes:
         name: What the set is called in tables and file names.
-        classes: Class names; ``table.label`` counts into them. Empty for a set without labels.
+        classes: Class names; ``table.label`` counts into them, or the masks do. Empty for a set without labels.
         table: One row an image, with the columns ``sample`` (unique id), ``label`` (0 .. classes - 1; -1 where there
             is none), ``group`` (the unit of independence, such as the patient; empty string where unknown), ``split``
             (``train``, ``val``, ``test``; empty string where the source has none) and ``laterality`` (``L`` or ``R``;
@@ -53,6 +54,10 @@ class Cohort:
             goes before them.
         truth: Where the class is decided, if the source knows: a function of the height and the width after
             preprocessing that returns a boolean mask ``height x width``.
+        masks: The class of every pixel, in the order of the table; the first class is the background, and no image has
+            a label of its own. ``None`` for a set to classify.
+        spacing: Height and width of a pixel of the images as they were taken.
+        unit: Of the spacing, such as ``mm``; ``px`` where it is not known.
 
     Raises:
         FoveolaError: If there are no images, or ids are used twice.
@@ -64,10 +69,15 @@ class Cohort:
     images: Images
     preprocessing: dict[str, Any] = field(default_factory=dict)
     truth: Callable[[int, int], np.ndarray] | None = None
+    masks: Masks | None = None
+    spacing: tuple[float, float] = (1.0, 1.0)
+    unit: str = "px"
 
     def __post_init__(self) -> None:
         if tuple(self.table.columns) != COLUMNS or len(self.table) != len(self.images):
             raise ValueError(f"table must have the columns {COLUMNS} and one row an image")
+        if self.masks is not None and not (len(self.classes) > 1 and (self.table["label"] == UNLABELLED).all()):
+            raise ValueError("masks have at least two classes, and their images no labels")
         if self.table.empty:
             raise FoveolaError("at least one image", "none", self.name, "check the path given to --data")
         twice = self.table["sample"][self.table["sample"].duplicated()]
@@ -79,6 +89,21 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def task(self) -> Literal["classification", "segmentation"]:
+        """What there is to learn: it follows from whether there are masks."""
+        return "classification" if self.masks is None else "segmentation"
+
+    @property
+    def strata(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """The names of the strata whose shares a split keeps, and the number of each sample's.
+
+        They are the classes of the samples; to segment, all samples are of one stratum, which has no name.
+        """
+        if self.masks is not None:
+            return ("",), np.zeros(len(self), dtype=np.int64)
+        return self.classes, self.table["label"].to_numpy()
 
 
 def sample_table(

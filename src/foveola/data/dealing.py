@@ -36,35 +36,38 @@ def deal(cohort: Cohort, rows: np.ndarray, shares: list[float], grouped: bool, r
 
 
 def units_of(cohort: Cohort, rows: np.ndarray, grouped: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the unit of every row, and how many samples of every class each unit has (``units x classes``)."""
+    """Returns the unit of every row, and how many samples of every stratum each unit has (``units x strata``)."""
     table = cohort.table.iloc[rows]
     names = pd.Series([f"sample {row}" for row in rows], index=table.index)
     if grouped:
         names = names.where(table["group"] == "", "group " + table["group"])
     units = pd.factorize(names)[0]
-    counts = np.zeros((units.max(initial=-1) + 1, len(cohort.classes)))
-    np.add.at(counts, (units, table["label"].to_numpy()), 1)
+    names_of_strata, strata = cohort.strata
+    counts = np.zeros((units.max(initial=-1) + 1, len(names_of_strata)))
+    np.add.at(counts, (units, strata[rows]), 1)
     return units, counts
 
 
 def check_labels(cohort: Cohort) -> None:
-    """Raises a ``FoveolaError`` unless every sample has a label, and every one of at least two classes two samples."""
-    missing = cohort.table["sample"][cohort.table["label"] < 0]
+    """Raises a ``FoveolaError`` unless every sample has a label, and every one of at least two classes two samples.
+
+    To segment, two samples are enough.
+    """
+    names, strata = cohort.strata
+    missing = cohort.table["sample"][strata < 0]
     if len(missing):
         raise FoveolaError(
             "a label for every sample", f"{len(missing)} without, the first '{missing.iloc[0]}'", cohort.name,
             "label them or leave them out",
         )  # fmt: skip
-    if len(cohort.classes) < 2:
-        raise FoveolaError(
-            "at least two classes", f"only '{cohort.classes[0]}'", cohort.name, "add images of another class"
-        )
-    for name, count in zip(cohort.classes, np.bincount(cohort.table["label"]), strict=True):
+    if cohort.task == "classification" and len(names) < 2:
+        raise FoveolaError("at least two classes", f"only '{names[0]}'", cohort.name, "add images of another class")
+    for name, count in zip(names, np.bincount(strata), strict=True):
         if count < 2:
+            remedy = "add images of that class or remove it" if name else "add images"
             raise FoveolaError(
-                "at least two images of every class", f"{count} of class '{name}'", cohort.name,
-                "add images of that class or remove it",
-            )  # fmt: skip
+                f"at least two images{' of every class' if name else ''}", f"{count}{_of(name)}", cohort.name, remedy
+            )
 
 
 def check_folds(cohort: Cohort, rows: np.ndarray, folds: int, grouped: bool, option: str = "--folds ") -> None:
@@ -74,8 +77,13 @@ def check_folds(cohort: Cohort, rows: np.ndarray, folds: int, grouped: bool, opt
     fewest = int(held.argmin())
     if held[fewest] < folds:
         units = "groups" if grouped and (cohort.table["group"] != "").any() else "images"
-        most = int(held[fewest])
+        most, name = int(held[fewest]), cohort.strata[0][fewest]
+        more = f"add {units}{' of that class' if name else ''} or use a hold-out set"
         raise FoveolaError(
-            f"at least {folds} {units} of every class for {folds} folds", f"{most} of class '{cohort.classes[fewest]}'",
-            cohort.name, f"give `{option}{most}`" if most > 1 else f"add {units} of that class or use a hold-out set",
+            f"at least {folds} {units}{' of every class' if name else ''} for {folds} folds", f"{most}{_of(name)}",
+            cohort.name, f"give `{option}{most}`" if most > 1 else more,
         )  # fmt: skip
+
+
+def _of(stratum: str) -> str:
+    return f" of class '{stratum}'" if stratum else ""

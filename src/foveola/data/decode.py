@@ -75,11 +75,7 @@ class FileImages:
             FoveolaError: If the file is missing, is no image, or is of a mode that is refused.
         """
         with self._opened(index) as image:
-            width, height = image.size
-            channels = 1 if _is_grey(image) else 3
-            if image.format != "TIFF" and _orientation(image) >= 5:  # Pillow has turned a TIFF already
-                width, height = height, width
-            return width, height, channels
+            return *upright_size(image), 1 if is_grey(image) else 3
 
     def digest(self, index: int) -> str:
         """Returns the BLAKE2b digest of the file's bytes.
@@ -87,8 +83,7 @@ class FileImages:
         Raises:
             FoveolaError: If the file cannot be read.
         """
-        with _named(self.where(index)), self.paths[index].open("rb") as handle:
-            return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
+        return file_digest(self.paths[index])
 
     def where(self, index: int) -> str:
         """Returns the path of image ``index``."""
@@ -96,18 +91,38 @@ class FileImages:
 
     @contextmanager
     def _opened(self, index: int) -> Iterator[ImageFile.ImageFile]:
-        where = self.where(index)
-        with _named(where), Image.open(self.paths[index], formats=FORMATS) as image:
-            mode = _stored_mode(image)
+        with opened(self.paths[index]) as image:
+            mode = stored_mode(image)
             if self.modes == "strict" and mode not in ("L", "RGB"):
                 raise FoveolaError(
-                    "an 8-bit grey or RGB image", f"mode {mode} ({KINDS.get(mode, _kind(mode))})", where,
+                    "an 8-bit grey or RGB image", f"mode {mode} ({kind_of(mode)})", self.where(index),
                     "convert the file, or pass --set preprocessing.modes=convert",
                 )  # fmt: skip
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":  # a camera's MPO: the photograph, then previews of it
-                raise FoveolaError("one image in a file", f"{frames} of them", where, "save each as a file of its own")
             yield image
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Yields the one image in a file, not decoded yet; damage is one sentence, also where it shows inside the block.
+
+    Raises:
+        FoveolaError: If the file is missing, damaged, no image, or holds several.
+    """
+    with _named(str(path)), Image.open(path, formats=FORMATS) as image:
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1 and image.format != "MPO":  # a camera's MPO: the photograph, then previews of it
+            raise FoveolaError("one image in a file", f"{frames} of them", str(path), "save each as a file of its own")
+        yield image
+
+
+def file_digest(path: Path) -> str:
+    """Returns the BLAKE2b digest of a file's bytes.
+
+    Raises:
+        FoveolaError: If the file cannot be read.
+    """
+    with _named(str(path)), path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
 
 
 @contextmanager
@@ -132,7 +147,7 @@ def _named(where: str) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def _stored_mode(image: ImageFile.ImageFile) -> str:
+def stored_mode(image: ImageFile.ImageFile) -> str:
     """Returns Pillow's mode, made more exact where Pillow hides 16-bit colour or a transparent colour."""
     codec, arguments = (image.tile[0].codec_name, image.tile[0].args) if image.tile else ("", ())
     if image.mode == "RGB":
@@ -145,11 +160,23 @@ def _stored_mode(image: ImageFile.ImageFile) -> str:
     return image.mode
 
 
-def _kind(mode: str) -> str:
-    return "16-bit " + ("RGB" if mode == "RGB;16" else "grey") if ";16" in mode else "no grey or RGB"
+def kind_of(mode: str) -> str:
+    """Returns a stored mode in words."""
+    if ";16" in mode:
+        return "16-bit " + ("RGB" if mode == "RGB;16" else "grey")
+    return KINDS.get(mode, "no grey or RGB")
 
 
-def _is_grey(image: Image.Image) -> bool:
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Returns the width and the height of an image that has just been opened, as its orientation tag says."""
+    width, height = image.size
+    if image.format != "TIFF" and _orientation(image) >= 5:  # Pillow has turned a TIFF already
+        return height, width
+    return width, height
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Says whether an image has no colour; one with a palette, whether its palette has none."""
     if image.mode in ("P", "PA"):
         colours = np.reshape(image.getpalette("RGB") or [0, 0, 0], (-1, 3))
         return bool((colours == colours[:, :1]).all())
@@ -174,7 +201,7 @@ def _to_array(image: Image.Image, where: str) -> np.ndarray:
                 f"values in {allowed}", "values beyond it or NaN", where, "rescale it and save it as 8-bit"
             )
         return values.astype(np.float32)
-    target = "L" if _is_grey(image) else "RGB"
+    target = "L" if is_grey(image) else "RGB"
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))

@@ -1,7 +1,8 @@
 """Preprocessing: from an image as it was taken to a square of pixels, and from pixels to what a network sees.
 
 Everything is declared once, in ``Preprocessing``. Cropping, mirroring, resizing and the choice of channels happen
-before the images are cached; ``Scaling`` is applied to batches, because it depends on which images are trained on.
+before the images are cached (see ``frame``); ``Scaling`` is applied to batches, because it depends on which images are
+trained on.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
@@ -32,8 +32,9 @@ class Preprocessing(Settings):
     """How every image of a cohort becomes a square of pixels.
 
     Attributes:
-        image_size: Side of the square in pixels; ``None`` for the source's default, else 224. An image that is not
-            square is stretched, so that nothing of it is lost.
+        image_size: Side of the square in pixels; ``None`` for the source's default, else 224.
+        fit: How an image that is not square becomes one, so that nothing of it is lost: ``stretch`` gives its sides one
+            length; ``pad`` keeps its shape, makes the longer side ``image_size``, and lays it into the middle of zeros.
         crop: Left, top, right and bottom in source pixels, right and bottom exclusive; ``None`` for the whole image.
         flip: Whether right eyes are mirrored, so that both sides agree.
         channels: 1 or 3; ``auto`` is 1 if every image is grey, else 3.
@@ -48,6 +49,7 @@ class Preprocessing(Settings):
     """
 
     image_size: Annotated[int, Field(ge=8, le=4096)] | None = None
+    fit: Literal["stretch", "pad"] = "stretch"
     crop: tuple[int, int, int, int] | None = None
     flip: bool = True
     channels: Literal["auto", 1, 3] = "auto"
@@ -96,53 +98,6 @@ def check_crop(width: int, height: int, settings: Preprocessing, where: str) -> 
             f"an image that holds the crop {','.join(map(str, settings.crop))}", f"{width} x {height} pixels", where,
             "give a smaller one with `--set preprocessing.crop=left,top,right,bottom`",
         )  # fmt: skip
-
-
-def prepare(
-    image: np.ndarray, laterality: str, settings: Preprocessing, channels: int, *, where: str = "an image"
-) -> np.ndarray:
-    """Crops, mirrors, resizes and recolours one image.
-
-    Resizing averages over areas along an axis that shrinks and interpolates linearly along one that grows. Colour
-    becomes grey by the luma of ITU-R BT.601; grey becomes colour by copying.
-
-    Args:
-        image: ``height x width`` or ``height x width x 3`` (RGB), ``uint8`` or ``float32`` in 0..1.
-        laterality: ``R`` is mirrored if the settings say so.
-        settings: What to do; see ``Preprocessing``.
-        channels: 1 or 3.
-        where: The path or name of the image, for the error message.
-
-    Returns:
-        ``channels x size x size`` of the same type and range.
-
-    Raises:
-        FoveolaError: If the crop reaches beyond the image.
-
-    Example:
-        >>> prepare(np.zeros((12, 10), np.uint8), "", Preprocessing(image_size=8), channels=3).shape
-        (3, 8, 8)
-    """
-    check_crop(image.shape[1], image.shape[0], settings, where)
-    if settings.crop is not None:
-        left, top, right, bottom = settings.crop
-        image = image[top:bottom, left:right]
-    if settings.flip and laterality == "R":
-        image = image[:, ::-1]
-    image = np.ascontiguousarray(image)
-    if image.ndim == 3 and channels == 1:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    image = _resize(image, settings.image_size or DEFAULT_SIZE)
-    if image.ndim == 3:
-        return np.ascontiguousarray(image.transpose(2, 0, 1))
-    return np.repeat(image[None], channels, axis=0)
-
-
-def _resize(image: np.ndarray, size: int) -> np.ndarray:
-    height, width = image.shape[:2]
-    image = cv2.resize(image, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
-    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-    return image if image.dtype == np.uint8 else image.clip(0, 1)  # weights may sum to a little more than 1
 
 
 class Scaling(Settings):

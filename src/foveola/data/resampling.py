@@ -114,7 +114,7 @@ def at_sizes(
         FoveolaError: If a size is larger than a training set, or too small to hold every class.
     """
     made: list[tuple[int, np.ndarray]] = []
-    labels = cohort.table["label"].to_numpy()
+    names, strata = cohort.strata
     for roles in roles_by_fold(splits).values():
         pools = [np.flatnonzero(roles == role) for role in LEARNED_FROM]
         there = sum(map(len, pools))
@@ -127,9 +127,9 @@ def at_sizes(
                     )
                 validating = round(size * len(pools[1]) / there)
                 chosen = np.concatenate([orders[0][: size - validating], orders[1][:validating]])
-                if missing := set(range(len(cohort.classes))) - set(labels[orders[0][: size - validating]].tolist()):
+                if missing := set(range(len(names))) - set(strata[orders[0][: size - validating]].tolist()):
                     raise FoveolaError(
-                        "training sets with every class", f"{size} images without '{cohort.classes[min(missing)]}'",
+                        "training sets with every class", f"{size} images without '{names[min(missing)]}'",
                         "--train-sizes", "give larger sizes",
                     )  # fmt: skip
                 smaller = np.where(roles == "test", "test", UNUSED).astype(object)

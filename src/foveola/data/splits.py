@@ -1,8 +1,8 @@
 """Split tables: which sample is trained on and which is tested on, fold by fold.
 
-A split table has the columns ``sample``, ``group``, ``label`` (the name of the class), ``fold`` and ``role``
-(``train``, ``val``, ``test`` or ``unused``), with one row for every sample in every fold, in the order of the cohort. A
-fold that only serves to choose something has nobody to test on.
+A split table has the columns ``sample``, ``group``, ``label`` (the name of the class; empty where masks are the truth),
+``fold`` and ``role`` (``train``, ``val``, ``test`` or ``unused``), with one row for every sample in every fold, in the
+order of the cohort. A fold that only serves to choose something has nobody to test on.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ def split_table(
         where: What the error messages call the table.
         needed: The roles that every fold has to have.
     """
-    known = cohort.table[["sample", "group"]].assign(label=np.array(cohort.classes)[cohort.table["label"]])
+    names, strata = cohort.strata
+    known = cohort.table[["sample", "group"]].assign(label=np.array(names)[strata])
     for fold, roles in folds:
         for role in needed:
             if role not in roles:
@@ -152,7 +153,7 @@ def split_table(
                     f"give some samples the role '{role}'",
                 )  # fmt: skip
         for role in sorted(set(roles) - {UNUSED}):
-            for name in sorted(set(cohort.classes) - set(known["label"][roles == role])):
+            for name in sorted(set(names) - set(known["label"][roles == role])):
                 log.warning("fold %d of %s has no image of class '%s' in %s", fold, where, name, role)
     splits = pd.concat([known.assign(fold=fold, role=roles) for fold, roles in folds], ignore_index=True)
     check_no_leak(splits, grouped=grouped, where=where)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from foveola.data.frame import frame_of, resampled
 from foveola.data.preprocessing import Preprocessing
 from foveola.maps.average import check_map
 
@@ -13,7 +13,8 @@ RULE = (
     "an axis that grows, a map is interpolated linearly between the centres of its cells and repeats its outermost "
     "values beyond them (bilinear, corners not aligned); along an axis that shrinks, it is averaged over areas. From "
     "its own resolution it goes in one step to the part of the original image that the network saw, mirrored back "
-    "where that was mirrored. What was cropped away has no map: an overlay shows the plain image there."
+    "where that was mirrored; where the image was padded to a square, there is a step between, to the pixels that the "
+    "network saw. What was cropped away has no map: an overlay shows the plain image there."
 )
 
 
@@ -39,11 +40,8 @@ def resized(attention_map: np.ndarray, height: int, width: int) -> np.ndarray:
         [[0.0, 0.25, 0.75, 1.0]]
     """
     check_map(attention_map)
-    values: np.ndarray = np.ascontiguousarray(attention_map, dtype=np.float64)
-    shrunk = (min(values.shape[1], width), min(values.shape[0], height))
-    values = cv2.resize(values, shrunk, interpolation=cv2.INTER_AREA)
-    values = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-    return values.clip(attention_map.min(), attention_map.max())  # weights may sum to a little more than 1
+    values = resampled(attention_map.astype(np.float64), height, width)
+    return values.clip(attention_map.min(), attention_map.max())
 
 
 def on_original(
@@ -67,8 +65,6 @@ def on_original(
         >>> values.tolist(), columns
         ([[1.0, 0.0]], slice(1, 3, None))
     """
-    left, top, right, bottom = settings.crop or (0, 0, width, height)
-    values = resized(attention_map, bottom - top, right - left)
-    if settings.flip and laterality == "R":
-        values = values[:, ::-1]
-    return values, (slice(top, bottom), slice(left, right))
+    check_map(attention_map)
+    frame = frame_of(height, width, settings, laterality)
+    return frame.to_seen(attention_map.astype(np.float64)), frame.seen

@@ -17,7 +17,8 @@ from torch import nn
 
 from foveola.attention import ARMS
 from foveola.data import load_cohort
-from foveola.data.preprocessing import Preprocessing, prepare
+from foveola.data.frame import prepare
+from foveola.data.preprocessing import Preprocessing
 from foveola.errors import FoveolaError
 from foveola.models import BackboneSettings, ImageShape, arm_backbone, arm_network
 from foveola.models.scaling import choose_scaling
