@@ -32,9 +32,10 @@ def boundary_dice(predicted: Mask, reference: Mask, scored: Mask, band: int = BA
         0.75
     """
     there, rest = reference & scored, ~reference & scored
-    if not (there.any() and rest.any()):
-        return float(np.array_equal(predicted & scored, there))
     y, x = np.mgrid[-band : band + 1, -band : band + 1]
     disk = (y**2 + x**2 <= band**2).astype(np.uint8)
     near_rest, near_there = (cv2.dilate(side.astype(np.uint8), disk) > 0 for side in (rest, there))
-    return overlap(predicted, reference, (there & near_rest) | (rest & near_there)).dice
+    beside = (there & near_rest) | (rest & near_there)
+    if not beside.any():
+        return float(np.array_equal(predicted & scored, there))
+    return overlap(predicted, reference, beside).dice

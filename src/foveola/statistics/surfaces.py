@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 
-import torch
-
 from foveola.extras import needed
 from foveola.statistics.overlap import Mask
 
@@ -36,7 +34,8 @@ def surface_distances(predicted: Mask, reference: Mask, spacing: tuple[float, fl
         FoveolaError: If MONAI is not installed.
 
     Example:
-        >>> a, b = torch.zeros(2, 5, 7, dtype=torch.bool).numpy()
+        >>> import numpy as np
+        >>> a, b = np.zeros((2, 5, 7), dtype=bool)
         >>> a[2, 1], b[2, 4] = True, True
         >>> surface_distances(a, b, (1.0, 0.5)), surface_distances(a, b & False, (3.0, 4.0))
         ((1.5, 1.5), (31.76..., 31.76...))
@@ -48,7 +47,7 @@ def surface_distances(predicted: Mask, reference: Mask, spacing: tuple[float, fl
         )
         return apart, apart
     metrics = needed("monai.metrics", "segmentation")
-    pair = [torch.from_numpy(mask)[None, None] for mask in (predicted, reference)]
+    pair = predicted[None, None], reference[None, None]
     common = {"include_background": True, "spacing": list(spacing)}
     with warnings.catch_warnings():  # MONAI 1.5 and 1.6 call their own function in a way that they deprecate
         warnings.filterwarnings("ignore", message=".*always_return_as_numpy", category=FutureWarning)
