@@ -60,7 +60,10 @@ class LayerSettings(ArmSettings):
     Attributes:
         at: Where attention goes: ``blocks``, after the last norm of every residual block and before the shortcut;
             ``stages``, after every stage; ``auto``, blocks where the backbone has residual blocks that take attention
-            and stages elsewhere; or the names of modules, separated by commas, after which it goes.
+            and stages elsewhere; or the names of modules, separated by commas, after which it goes. Where every pixel
+            gets a class: ``bottleneck``, the deepest features; ``stages``, the features of every stage of the decoder,
+            joined with those of the encoder; ``skips``, those of the encoder on their way; ``auto``, the bottleneck
+            and at most three stages, none at a stride below 4; or any of these and names, separated by commas.
     """
 
     at: str = "auto"
@@ -85,7 +88,8 @@ class SolvedSettings(ArmSettings):
 class Arm:
     """One contestant. At most one of ``mask``, ``layer`` and ``network`` says what attention does.
 
-    A classical baseline has no attention; its network gets its parameters from ``solve``.
+    A classical baseline has no attention; its network gets its parameters from ``solve``. A human observer has no
+    network at all.
 
     Attributes:
         name: What a user types after ``--arm``.
@@ -100,6 +104,7 @@ class Arm:
         solve: Finds the parameters without gradient training. It gets the network as built, in evaluation mode and on
             the CPU; the training images as it sees them; their labels, numbered from 0; the group of each, ``""`` for
             one of its own; the settings; and a seed. It returns the network, ready to predict.
+        human: Whether it is a person, whose masks are taken for predictions; the settings say which one.
 
     Raises:
         ValueError: If that is more than one, an arm with a mask or a layer is solved, the operator is none of the
@@ -115,6 +120,7 @@ class Arm:
     network: Callable[[nn.Module, Tensor, Any], nn.Module] | None = None
     backbone: str | None = None
     solve: Callable[[nn.Module, Batches, np.ndarray, np.ndarray, Any, int], nn.Module] | None = None
+    human: bool = False
 
     def __post_init__(self) -> None:
         if sum(part is not None for part in (self.mask, self.layer, self.network)) > 1:
@@ -125,6 +131,16 @@ class Arm:
             raise ValueError(f"the operator of arm '{self.name}' is '{self.operator}', none of {get_args(Row)}")
         if self.layer is not None and not issubclass(self.settings, LayerSettings):
             raise ValueError(f"the settings of arm '{self.name}', which has a layer, are no LayerSettings")
+
+    @property
+    def segments(self) -> bool:
+        """Whether its network can give every pixel a class: that of an arm with one of its own cannot."""
+        return self.network is None and self.backbone is None and self.solve is None and not self.human
+
+    @property
+    def trains(self) -> bool:
+        """Whether its parameters are learned by gradients, epoch by epoch."""
+        return self.solve is None and not self.human
 
     def configure(self, values: dict[str, Any]) -> ArmSettings:
         """Returns the settings with ``values`` in place of defaults.

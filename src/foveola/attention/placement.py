@@ -1,15 +1,16 @@
-"""Where attention goes inside a backbone: into its residual blocks, or behind its stages."""
+"""Where attention goes inside a network: into residual blocks, behind stages, or where the network says it can."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 
 from foveola.attention.levels import levels_of, named_by_timm
 from foveola.attention.mechanism import Mechanism
-from foveola.attention.probing import shapes_of
+from foveola.attention.probing import Call, calls_of, feature_shape, shapes_of
 from foveola.errors import FoveolaError
 
 Size = tuple[int, int]
@@ -17,8 +18,23 @@ BLOCKS = (BasicBlock, Bottleneck)
 """Residual blocks that apply their module ``se`` after the last norm and before the shortcut is added."""
 
 
+class Place(nn.Module):
+    """Where attention can go in a network that is made for it: without any, features pass through.
+
+    A network calls it as ``place(features, signal)`` where there are coarser features of a decoder ``B x D x h x w``,
+    and as ``place(features)`` elsewhere.
+    """
+
+    def forward(self, features: Tensor, *signal: Tensor) -> Tensor:
+        """Returns the features."""
+        return features
+
+
 class Followed(nn.Module):
     """A stage of a backbone with attention behind it.
+
+    What the stage is called with beside features is its own. Behind a `Place` it is a signal, which a mechanism gets
+    too: its ``operator`` has it as context.
 
     Example:
         >>> import torch
@@ -31,9 +47,11 @@ class Followed(nn.Module):
         self.stage = stage
         self.attention = attention
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, *context: Any, **options: Any) -> Tensor:
         """Returns what attention makes of the stage's features."""
-        attended: Tensor = self.attention(self.stage(features))
+        signalled = isinstance(self.stage, Place) and isinstance(self.attention, Mechanism)
+        features = self.stage(features, *context, **options)
+        attended: Tensor = self.attention(features, *context) if signalled else self.attention(features)
         return attended
 
 
@@ -41,6 +59,9 @@ def insert(
     backbone: nn.Module, layer: Callable[[int, Size], nn.Module], image: Tensor, *, at: str = "auto"
 ) -> list[str]:
     """Puts a layer into a backbone, in place, at every place that is asked for.
+
+    A `Mechanism` with a method ``take_signal(channels)`` is told how many channels the signal has where there is one
+    (see `Place`), before it is used; one that is not told gets the signal all the same.
 
     Args:
         backbone: An image CNN.
@@ -61,16 +82,18 @@ def insert(
         ['layer1', 'layer2', 'layer3', 'layer4']
     """
     places = places_in(backbone, at, image)
-    in_block = at == "blocks" or (at == "auto" and bool(residual_blocks(backbone)))
+    in_block = at == "blocks" or (at == "auto" and not _own_places(backbone) and bool(residual_blocks(backbone)))
     watched = [_last_norm(backbone.get_submodule(place)) if in_block else place for place in places]
     names = [f"{place}.{inner}" if in_block else inner for place, inner in zip(places, watched, strict=True)]
-    shapes = shapes_of(backbone, names, image)
+    calls = calls_of(backbone, names, image)
+    shapes = {name: feature_shape(name, calls) for name in names}
     inner_first = sorted(zip(places, names, strict=True), key=lambda pair: -pair[0].count("."))
     for place, name in inner_first:  # as a module that is followed has another path to what is in it
         channels, height, width = shapes[name]
         made, host = layer(channels, (height, width)), backbone.get_submodule(place)
         if isinstance(made, Mechanism):
             made.place = place
+            _tell_signal(made, host, calls[name])
         if not in_block:
             backbone.set_submodule(place, Followed(host, made))
         elif (own := getattr(host, "se", None)) is None:
@@ -84,16 +107,19 @@ def insert(
 
 
 def places_in(backbone: nn.Module, at: str, image: Tensor) -> list[str]:
-    """Returns the names of the blocks or stages that ``at`` stands for.
+    """Returns the names of the blocks, stages or places that ``at`` stands for.
+
+    A network may say by its attribute ``attention_places`` where attention can go: names of modules by the name of
+    their group, of which one is ``auto``. Groups and modules can be named together then, separated by commas.
 
     Raises:
         FoveolaError: If the backbone has none, or a name is not that of one of its modules.
     """
-    blocks, stages = residual_blocks(backbone), stages_of(backbone, image)
-    if at == "auto":
-        at = "blocks" if blocks else "stages"
-    if at in ("blocks", "stages"):
-        found = blocks if at == "blocks" else stages
+    own = _own_places(backbone)
+    if at == "auto" and not own:
+        at = "blocks" if residual_blocks(backbone) else "stages"
+    if at == "blocks" or (at == "stages" and not own):
+        found = residual_blocks(backbone) if at == "blocks" else stages_of(backbone, image)
         if not found:
             kind = "residual blocks that take attention" if at == "blocks" else "stages that are known"
             raise FoveolaError(
@@ -102,13 +128,33 @@ def places_in(backbone: nn.Module, at: str, image: Tensor) -> list[str]:
             )  # fmt: skip
         return found
     known = [name for name, _ in backbone.named_modules() if name]
-    names = list(dict.fromkeys(name.strip() for name in at.split(",")))
+    names = [member for name in at.split(",") for member in own.get(name.strip(), (name.strip(),))]
     for name in names:
         if name not in known:
+            offered = [*own, *dict.fromkeys(place for group in own.values() for place in group)]
             raise FoveolaError(
-                "a known stage", f"'{name}'", "the arm's setting `at`", "choose among " + ", ".join(stages or known)
-            )
-    return names
+                "a known stage", f"'{name}'", "the arm's setting `at`",
+                "choose among " + ", ".join(offered or stages_of(backbone, image) or known),
+            )  # fmt: skip
+    if not names:
+        raise FoveolaError(
+            f"a backbone with {at}", f"a {type(backbone).__name__} without", "the arm's setting `at`",
+            "choose among " + ", ".join(group for group in own if own[group]),
+        )  # fmt: skip
+    return list(dict.fromkeys(names))
+
+
+def _own_places(backbone: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Returns where a network says that attention can go; nothing for one that does not say."""
+    found: dict[str, tuple[str, ...]] = getattr(backbone, "attention_places", {})
+    return found
+
+
+def _tell_signal(mechanism: Mechanism, host: nn.Module, call: Call) -> None:
+    """Tells a mechanism how many channels the signal at its place has, if it asks and there is one."""
+    take = getattr(mechanism, "take_signal", None)
+    if take is not None and isinstance(host, Place) and len(call.inputs) > 1:
+        take(call.inputs[1].shape[1])
 
 
 def residual_blocks(backbone: nn.Module) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from foveola.attention import Arm, ArmSettings
-from foveola.models.backbones import BackboneSettings, backbone_design, build_backbone, try_out
-from foveola.models.design import ImageShape
+from foveola.attention import ARMS, Arm, ArmSettings
+from foveola.errors import FoveolaError
+from foveola.models.backbones import backbone_design, build_backbone, try_out
+from foveola.models.design import BackboneSettings, ImageShape
 
 
 def arm_backbone(arm: Arm, settings: ArmSettings, backbone: BackboneSettings) -> BackboneSettings:
@@ -36,6 +37,9 @@ def arm_network(
 ) -> nn.Module:
     """Builds the network of an arm, without the mask in front of it.
 
+    Where every pixel gets a class, the sizes of features are found at the size of the shape, that of what is trained
+    on. PPCR with a weight or a norm a pixel is tied to the one there; every other layer takes images of any size.
+
     Args:
         arm: The arm.
         settings: The arm's own.
@@ -44,15 +48,20 @@ def arm_network(
         load: Whether to load the backbone's pretrained weights, if it has some.
 
     Raises:
-        FoveolaError: For what cannot be built for such images.
+        FoveolaError: For what cannot be built for such images, and an arm that classifies where every pixel is to get
+            a class.
 
     Example:
-        >>> from foveola.attention import ARMS
         >>> arm, shape = ARMS["plain"], ImageShape(channels=1, size=32, classes=3)
         >>> network = arm_network(arm, arm.configure({}), BackboneSettings(name="small-cnn"), shape)
         >>> network(torch.rand(2, 1, 32, 32)).shape
         torch.Size([2, 3])
     """
+    if shape.per_pixel and not arm.segments:
+        raise FoveolaError(
+            "an arm that gives every pixel a class", f"'{arm.name}', which classifies images", "--arm",
+            "choose among " + ", ".join(name for name, other in ARMS.items() if other.segments),
+        )  # fmt: skip
     chosen = arm_backbone(arm, settings, backbone)
     seen = shape.model_copy(update={"size": settings.backbone_size(shape.size)})
     network = (build_backbone if load else backbone_design)(chosen, seen)

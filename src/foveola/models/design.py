@@ -1,11 +1,12 @@
-"""What a backbone is made for and made of, and the backbones that are our own."""
+"""What a backbone is made for, how it is chosen, what it is made of, and the backbones that are our own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import nn
 
 from foveola.registry import Registry
@@ -17,13 +18,63 @@ class ImageShape(Settings):
 
     Attributes:
         channels: 1 or 3.
-        size: Side in pixels.
+        size: Side in pixels; where every pixel gets a class, that of what the network is trained on, which may be a
+            part of an image.
         classes: Number of logits.
+        per_pixel: Whether every pixel gets a class, and not the whole image.
     """
 
     channels: int = Field(ge=1)
     size: int = Field(ge=1)
     classes: int = Field(ge=2)
+    per_pixel: bool = False
+
+
+class BackboneSettings(Settings):
+    """Which CNN, and where its weights come from.
+
+    Attributes:
+        name: A name that `backbone_names` lists. Where every pixel gets a class: one of `OWN_SEGMENTERS`, or
+            ``DECODER/ENCODER`` such as ``unet/resnet34``; the name of an encoder alone stands for ``unet/NAME``.
+        pretrained: Whether to start from the library's pretrained weights, of the encoder where there is one.
+        weights: A file of weights to start from instead.
+        stem: ``small`` for no loss of resolution before the first block, ``standard`` as published, ``auto`` for small
+            up to 64 px. Encoders have the standard one.
+        growth: Channels that a layer of ``denseunet`` adds; 48, as published, where it is ``None``.
+        blocks: Layers of each of its four dense blocks; (6, 12, 36, 24), as published, where it is ``None``.
+    """
+
+    name: str = "resnet18"
+    pretrained: bool = True
+    weights: Path | None = None
+    stem: Literal["auto", "standard", "small"] = "auto"
+    growth: int | None = Field(None, ge=1)
+    blocks: tuple[int, int, int, int] | None = None
+
+    @property
+    def starts_trained(self) -> bool:
+        """Whether the network, or its encoder, starts from weights that were trained before."""
+        own = self.name in OWN_BACKBONES or self.name in OWN_SEGMENTERS
+        return self.weights is not None or (self.pretrained and not own)
+
+    @field_validator("blocks", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, value: Any) -> Any:
+        return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("blocks")
+    @classmethod
+    def _at_least_one_layer(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and min(value) < 1:
+            raise ValueError("at least one layer in every block")
+        return value
+
+    @field_validator("growth", "blocks")
+    @classmethod
+    def _of_denseunet_alone(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("name") != "denseunet":
+            raise ValueError(f"no such setting for the backbone '{info.data.get('name')}', as denseunet alone has it")
+        return value
 
 
 class Design(NamedTuple):
@@ -42,3 +93,6 @@ class Design(NamedTuple):
 
 OWN_BACKBONES: Registry[Callable[[ImageShape], Design]] = Registry("backbone", "--backbone")
 """What builds each backbone that neither timm nor torchvision has."""
+
+OWN_SEGMENTERS: Registry[Callable[[ImageShape, BackboneSettings], Design]] = Registry("backbone", "--backbone")
+"""What builds each network of our own that gives every pixel a class."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from foveola.data.preprocessing import IMAGENET, Preprocessing, Scaling, training_scaling
-from foveola.models.backbones import BackboneSettings, pretrained_statistics
+from foveola.models.backbones import pretrained_statistics
+from foveola.models.design import BackboneSettings
 
 
 def choose_scaling(

@@ -7,6 +7,7 @@ forward pass.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import torch
@@ -50,6 +51,18 @@ class StridedConvolution(nn.Conv2d):
             result: Tensor = _StridedConvolution.apply(images, self.weight, self.bias, self.padding)
             return result
         return super().forward(images)
+
+
+def quicken(network: nn.Module, first: Iterable[str]) -> None:
+    """Puts the class in the place of the first convolutions of a network, where it suits them.
+
+    Args:
+        network: Changed in place; its weights stay.
+        first: Names of its first convolutions.
+    """
+    for name in first:
+        if StridedConvolution.suits(convolution := network.get_submodule(name)):
+            network.set_submodule(name, StridedConvolution.like(convolution))
 
 
 class _StridedConvolution(torch.autograd.Function):
