@@ -2,18 +2,14 @@
 
 from foveola.models import classical  # noqa: F401  its arms register themselves
 from foveola.models.arm_network import arm_backbone, arm_network
-from foveola.models.backbones import (
-    BackboneSettings,
-    backbone_design,
-    backbone_names,
-    build_backbone,
-    pretrained_statistics,
-)
-from foveola.models.design import OWN_BACKBONES, Design, ImageShape
+from foveola.models.backbones import backbone_design, build_backbone, pretrained_statistics, segmenter_names
+from foveola.models.classification import backbone_names
+from foveola.models.design import OWN_BACKBONES, OWN_SEGMENTERS, BackboneSettings, Design, ImageShape
 from foveola.models.fitted import FittedModel, ModelDescription
 
 __all__ = [
     "OWN_BACKBONES",
+    "OWN_SEGMENTERS",
     "BackboneSettings",
     "Design",
     "FittedModel",
@@ -25,4 +21,5 @@ __all__ = [
     "backbone_names",
     "build_backbone",
     "pretrained_statistics",
+    "segmenter_names",
 ]
