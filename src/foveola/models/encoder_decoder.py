@@ -218,5 +218,5 @@ def _own_state(name: str) -> State:
 
 
 def _first_convolution(encoder: nn.Module) -> str:
-    modules = dict(encoder.named_modules())
-    return next(name for name, module in modules.items() if isinstance(module, nn.Conv2d))
+    first: str = next(name for name, module in encoder.named_modules() if isinstance(module, nn.Conv2d))
+    return first
