@@ -247,7 +247,7 @@ class AttentionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         share = self.validation_fraction
         if not 0 <= share < 1:
             raise FoveolaError("a fraction below 1", f"{share}", f"{NAME}.validation_fraction", "give one such as 0.2")
-        return set_aside(labels, groups, share if ARMS[self.arm].solve is None else 0, seed)
+        return set_aside(labels, groups, share if ARMS[self.arm].trains else 0, seed)
 
     def _training(self, *, watched: bool) -> TrainingSettings:
         names = ("epochs", "cutoff", "batch_size", "lr", "weight_decay", "device")

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from foveola.errors import FoveolaError
-from foveola.maps.draw import DPI, PANEL_INCHES, arms_picture, before_after_picture, map_picture, overlay
+from foveola.maps.draw import arms_picture, before_after_picture, map_picture, overlay
+from foveola.maps.panels import DPI, PANEL_INCHES
 
 HEIGHT, WIDTH = 10, 14
 RNG = np.random.default_rng(3)

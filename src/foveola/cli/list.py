@@ -86,5 +86,5 @@ def _attention() -> dict[str, dict[str, str]]:
             else "own backbone" if arm.backbone else "inside",
             "summary": arm.summary,
         }
-        for arm in sorted((arm for arm in ARMS.values() if arm.solve is None), key=lambda arm: rows.index(arm.operator))
+        for arm in sorted((arm for arm in ARMS.values() if arm.trains), key=lambda arm: rows.index(arm.operator))
     }  # fmt: skip

@@ -21,14 +21,17 @@ def command(
     maps: Annotated[
         Path | None, typer.Option(help="Also write the map, and a picture of it over each image, into this folder.")
     ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Where predicted masks go; a folder beside the table if not given.")
+    ] = None,
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Ignore what labels there are.")] = False,
 ) -> None:
-    """Predict the class of every image, one row each."""
+    """Predict the class of every image, one row each, or the mask of every image where the model has learned masks."""
     from rich.console import Console
 
     from foveola.cli.progress import bars
     from foveola.protocol.prediction import predict
 
     with bars() as shown:
-        rows = predict(model, images, out, maps=maps, labelled=not unlabelled, progress=shown.report)
+        rows = predict(model, images, out, maps=maps, masks=masks, labelled=not unlabelled, progress=shown.report)
     Console().print(f"{rows} predictions are in {out}", highlight=False, markup=False, soft_wrap=True)

@@ -23,6 +23,13 @@ TITLES = {
     "calibration_error": "calib. error",
     "medmnist_auc": "AUC",
     "medmnist_acc": "ACC",
+    "dice": "Dice",
+    "jaccard": "Jaccard",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "hd95": "HD95",
+    "boundary_dice": "boundary Dice",
+    "false_islands": "false islands",
 }
 MANY = 10
 """Of more pairs than this only those with the first arm are printed."""

@@ -11,38 +11,20 @@ scales from minimum to maximum.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
-from foveola.atomic import replacing
 from foveola.errors import FoveolaError
 from foveola.maps.average import check_map, is_flat
-from foveola.maps.scale import COLOURS, FAINT, INK, RELATIVE, Scale, draw_bar, range_note, shared_scale
+from foveola.maps.panels import Panel, as_rgb, write_figure
+from foveola.maps.scale import COLOURS, RELATIVE, Scale, range_note, shared_scale
 
-DPI = 200
-PANEL_INCHES = 2.2
-PANELS_A_ROW = 4
 _OPACITY = 0.75
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
-
-
-@dataclass(frozen=True, eq=False)
-class _Panel:
-    """One picture of a figure: RGB in 0..1, a caption above, a note below."""
-
-    picture: np.ndarray
-    caption: str
-    note: str = ""
 
 
 def overlay(image: np.ndarray, attention_map: np.ndarray, alpha: float = 0.6) -> np.ndarray:
@@ -95,10 +77,10 @@ def map_picture(
     """
     scale = _scale_of([attention_map], relative)
     panels = [
-        _Panel(_coloured(mean_image, attention_map, scale.colours, 1.0), "attention map", range_note(attention_map)),
-        _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), "over the mean image"),
+        Panel(_coloured(mean_image, attention_map, scale.colours, 1.0), "attention map", range_note(attention_map)),
+        Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), "over the mean image"),
     ]
-    _write_figure(path, panels, scale, truth, title)
+    write_figure(path, panels, scale, truth, title)
 
 
 def before_after_picture(
@@ -128,10 +110,10 @@ def before_after_picture(
     """
     scale = _scale_of([before, after], relative)
     panels = [
-        _Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), caption, range_note(attention_map))
+        Panel(_coloured(mean_image, attention_map, scale.colours, _OPACITY), caption, range_note(attention_map))
         for caption, attention_map in (("before training", before), ("after training", after))
     ]
-    _write_figure(path, panels, scale, truth, title)
+    write_figure(path, panels, scale, truth, title)
 
 
 def arms_picture(
@@ -164,24 +146,13 @@ def arms_picture(
         raise FoveolaError("the map of at least one arm", "none", str(path), "compare an arm that has a map")
     weights = [attention_map for arm, attention_map in maps.items() if arm not in relative]
     scale = shared_scale(weights) if weights else None
-    panels = [_Panel(_as_rgb(mean_image), "mean image", "region known to matter" if truth is not None else "")]
+    panels = [Panel(as_rgb(mean_image), "mean image", "region known to matter" if truth is not None else "")]
     for arm, attention_map in maps.items():
         own = _scale_of([attention_map], relative=True) if scale is None or arm in relative else scale
         picture = _coloured(mean_image, attention_map, own.colours, _OPACITY)
         note = range_note(attention_map) + (f" {RELATIVE}, own scale" if arm in relative else "")
-        panels.append(_Panel(picture, (captions or {}).get(arm, arm), note))
-    _write_figure(path, panels, scale, truth)
-
-
-def _as_rgb(image: np.ndarray) -> np.ndarray:
-    """Returns an image as ``height x width x 3`` in 0..1."""
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
-        raise ValueError(f"image must be height x width or height x width x 3, got {image.shape}")
-    values = image / 255 if image.dtype == np.uint8 else np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise FoveolaError("a finite image", "NaN or infinity", "image under the map", "check the images for NaN")
-    values = values[..., None] if values.ndim == 2 else values
-    return np.clip(np.broadcast_to(values, (*values.shape[:2], 3)), 0, 1)
+        panels.append(Panel(picture, (captions or {}).get(arm, arm), note))
+    write_figure(path, panels, scale, truth)
 
 
 def _coloured(image: np.ndarray, attention_map: np.ndarray, scale: Normalize, alpha: float) -> np.ndarray:
@@ -190,7 +161,7 @@ def _coloured(image: np.ndarray, attention_map: np.ndarray, scale: Normalize, al
     The share of the colour falls from ``alpha`` where the map is high to ``alpha`` squared where it is low, so that the
     dark end of the colours does not hide the image.
     """
-    rgb = _as_rgb(image)
+    rgb = as_rgb(image)
     if rgb.shape[:2] != attention_map.shape:
         raise ValueError(f"map {attention_map.shape} and image {rgb.shape[:2]} must have the same height and width")
     height = np.asarray(scale(attention_map))[..., None]  # 0 at the low end of the scale, 1 at the high end
@@ -201,46 +172,3 @@ def _coloured(image: np.ndarray, attention_map: np.ndarray, scale: Normalize, al
 
 def _scale_of(maps: Sequence[np.ndarray], relative: bool) -> Scale:
     return shared_scale(maps, bounded=not relative, label=RELATIVE if relative else "")
-
-
-def _write_figure(
-    path: Path | str, panels: Sequence[_Panel], scale: Scale | None, truth: np.ndarray | None, title: str = ""
-) -> None:
-    """Lays the panels out in rows, with one colour bar where they share a scale, and writes the PNG."""
-    columns = min(len(panels), PANELS_A_ROW)
-    rows = math.ceil(len(panels) / columns)
-    height, width = panels[0].picture.shape[:2]
-    panel_height = PANEL_INCHES * height / width
-    figure = Figure(
-        figsize=(columns * PANEL_INCHES + 0.75, rows * (panel_height + 0.5) + (0.35 if title else 0.0)),
-        dpi=DPI, layout="constrained", facecolor="white",
-    )  # fmt: skip
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for place, panel in zip(axes.flat, panels, strict=False):
-        _draw_panel(place, panel, truth)
-    for place in axes.flat[len(panels) :]:
-        place.set_visible(False)
-    if scale is not None:
-        draw_bar(figure, axes, scale, fraction=0.03, pad=0.015, aspect=18 * rows)
-    if title:
-        figure.suptitle(title, fontsize=11, fontweight="bold", color=INK)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-
-
-def _draw_panel(axes: Axes, panel: _Panel, truth: np.ndarray | None) -> None:
-    """Draws one picture with its caption, its note and the outline of the truth region."""
-    axes.imshow(panel.picture, interpolation="nearest")
-    axes.set_title(panel.caption, fontsize=9.5, color=INK, pad=5)
-    axes.set_xlabel(panel.note, fontsize=7.5, color=FAINT, labelpad=4)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    if truth is None:
-        return
-    if truth.shape != panel.picture.shape[:2]:
-        raise ValueError(f"truth {truth.shape} and picture {panel.picture.shape[:2]} must have the same shape")
-    if truth.any() and not truth.all():
-        outline = axes.contour(truth.astype(float), levels=[0.5], colors="white", linewidths=1.0)
-        outline.set_path_effects([withStroke(linewidth=2.2, foreground="black")])

@@ -1,6 +1,6 @@
 """Image CNNs by name, their weights and their stems, classical baselines, and fitted models on disk."""
 
-from foveola.models import classical  # noqa: F401  its arms register themselves
+from foveola.models import classical, observer  # noqa: F401  their arms register themselves
 from foveola.models.arm_network import arm_backbone, arm_network
 from foveola.models.backbones import backbone_design, build_backbone, pretrained_statistics, segmenter_names
 from foveola.models.classification import backbone_names

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
+from torch.nn import functional
 
 from foveola import atomic
 from foveola.attention import ARMS, Attended, FixedMask
@@ -23,8 +24,8 @@ from foveola.data.cohort import Cohort
 from foveola.data.preprocessing import Preprocessing, Scaling
 from foveola.errors import FoveolaError
 from foveola.models.arm_network import arm_network
-from foveola.models.backbones import BackboneSettings
-from foveola.models.design import ImageShape
+from foveola.models.design import BackboneSettings, ImageShape
+from foveola.models.windows import Windows, in_windows
 from foveola.settings import Settings, validated
 
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
@@ -49,6 +50,8 @@ class ModelDescription(Settings):
         attention: What the attention says of itself, such as the energy that a compressed representation keeps.
         label: The column that gave the labels; ``None`` for the source's own.
         bins: The thresholds that cut them into classes.
+        per_pixel: Whether it gives every pixel a class, and not the whole image.
+        windows: How such a model covers an image; ``None`` where it sees the whole.
     """
 
     schema_version: Literal[1] = SCHEMA
@@ -65,6 +68,8 @@ class ModelDescription(Settings):
     attention: dict[str, Any]
     label: str | None = None
     bins: tuple[float, ...] = ()
+    per_pixel: bool = False
+    windows: Windows | None = None
 
     @model_validator(mode="after")
     def _check_shape(self) -> ModelDescription:
@@ -74,8 +79,10 @@ class ModelDescription(Settings):
 
     @property
     def shape(self) -> ImageShape:
-        """What the network takes and tells apart."""
-        return ImageShape(channels=self.channels, size=self.preprocessing.image_size, classes=len(self.classes))
+        """What the network takes and tells apart; its size is that of a window where there are some."""
+        assert self.preprocessing.image_size is not None
+        size = self.preprocessing.image_size if self.windows is None else self.windows.side
+        return ImageShape(channels=self.channels, size=size, classes=len(self.classes), per_pixel=self.per_pixel)
 
 
 @dataclass(frozen=True)
@@ -99,12 +106,16 @@ class FittedModel:
     def places(self) -> dict[str, tuple[int, int]]:
         """Height and width of the attention map at every place, in the order of use; empty where there is none.
 
-        The place of a mask is ``input``; those inside the network are named after its blocks, stages or modules.
+        The place of a mask is ``input``; those inside the network are named after its blocks, stages or modules. Maps
+        that are put together from windows have the size of the image.
         """
         channels, size = self.description.channels, self.description.shape.size
         _, images = next(self._batches(np.zeros((1, channels, size, size), np.uint8), np.arange(1), 1))
         with torch.inference_mode():
             _, maps = self.network(images, return_maps=True)
+        side = self.description.preprocessing.image_size
+        if self.description.windows is not None and side is not None:
+            return dict.fromkeys(maps, (side, side))
         return {place: (values.shape[-2], values.shape[-1]) for place, values in maps.items()}
 
     def save(self, folder: Path) -> None:
@@ -171,32 +182,62 @@ class FittedModel:
             parts.append(logits.float().softmax(dim=1).cpu().numpy())
         return np.concatenate(parts)
 
+    def segmentations(
+        self, pixels: np.ndarray, rows: np.ndarray | None = None
+    ) -> Iterator[Float[np.ndarray, "classes h w"]]:
+        """Yields the probability of every class at every pixel of one stored image after the other.
+
+        Args:
+            pixels: ``N x C x H x W`` as `foveola.data.cache.prepared_images` gives them.
+            rows: Which images; all where it is ``None``.
+        """
+        for _, images in self._batches(pixels, np.arange(len(pixels)) if rows is None else rows, 1):
+            with torch.inference_mode():
+                logits = in_windows(self.network, images, self.description.windows)
+            yield logits[0].float().softmax(dim=0).cpu().numpy()
+
     def maps(
-        self, pixels: np.ndarray, rows: np.ndarray | None = None, *, batch_size: int = 32
+        self, pixels: np.ndarray, rows: np.ndarray | None = None, *, batch_size: int | None = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yields the attention maps of one stored image after the other, each ``h x w`` and named after its place.
 
         They are the maps that were used for the prediction, each at the resolution of its place. As for
         `probabilities` every batch is filled up, so the maps of an image do not depend on its neighbours; no more than
-        one batch of images and maps is held at a time. A mask is the same for every image and costs nothing.
+        one batch of images and maps is held at a time. A mask is the same for every image and costs nothing. Of a model
+        that predicts in windows they are those of the windows, enlarged and blended as the predictions are.
 
         Args:
             pixels: ``N x C x H x W`` as `foveola.data.cache.prepared_images` gives them.
             rows: Which images; all where it is ``None``.
-            batch_size: Images at a time.
+            batch_size: Images at a time; 32, or 1 where every pixel gets a class, if it is ``None``.
         """
         rows, mask = np.arange(len(pixels)) if rows is None else rows, self.map
-        if not self.places.keys() - {"input"}:
+        batch_size = batch_size or (1 if self.description.per_pixel else 32)
+        places = self.places
+        if not places.keys() - {"input"}:
             yield from ({} if mask is None else {"input": mask} for _ in rows)
             return
         for count, images in self._batches(pixels, rows, batch_size):
             with torch.inference_mode():
-                _, maps = self.network(images, return_maps=True)
+                maps = self._maps_of(images, list(places))
             arrays = {place: values.float().cpu().numpy() for place, values in maps.items()}
             shape = {place: (len(images), *values.shape[-2:]) for place, values in arrays.items()}
             each = {place: np.broadcast_to(values, shape[place]) for place, values in arrays.items()}
             for index in range(count):
                 yield {place: values[index] for place, values in each.items()}
+
+    def _maps_of(self, images: Tensor, places: list[str]) -> dict[str, Tensor]:
+        if self.description.windows is None:
+            maps: dict[str, Tensor] = self.network(images, return_maps=True)[1]
+            return maps
+
+        def enlarged(window: Tensor) -> Tensor:
+            found = self.network(window, return_maps=True)[1]
+            shown = [functional.interpolate(found[place][:, None].float(), window.shape[2:]) for place in places]
+            return torch.cat(shown, dim=1)
+
+        whole = in_windows(enlarged, images, self.description.windows)
+        return {place: whole[:, number] for number, place in enumerate(places)}
 
     def _batches(self, pixels: np.ndarray, rows: np.ndarray, batch_size: int) -> Iterator[tuple[int, Tensor]]:
         """Yields images as the network sees them, always ``batch_size``, and how many of them are asked for."""

@@ -12,7 +12,7 @@ from foveola.maps.average import mean_and_sd, mean_image
 from foveola.maps.draw import arms_picture, before_after_picture, map_picture
 from foveola.maps.score import truth_auc
 from foveola.maps.summary import is_relative
-from foveola.protocol.fit import FitData
+from foveola.protocol.fit_data import FitData
 from foveola.protocol.fit_maps import BEFORE, MAP, PLACES, SCORES
 from foveola.protocol.plan import PlannedFit
 from foveola.protocol.run_folder import RunFolder

@@ -12,13 +12,16 @@ from foveola import atomic
 from foveola.charts.curve import curve_picture
 from foveola.data import load_cohort
 from foveola.data.cache import fingerprint, prepared_images
+from foveola.data.mask_cache import prepared_masks
 from foveola.data.preprocessing import resolve
 from foveola.data.resampling import training_sizes
 from foveola.errors import FoveolaError
 from foveola.execution import DONE, Executor, InProcess, Watch
 from foveola.protocol.cohort_maps import save_maps
 from foveola.protocol.configuration import RunConfiguration
-from foveola.protocol.fit import FitData, check_fit, run_fit
+from foveola.protocol.fit import check_fit, run_fit
+from foveola.protocol.fit_data import FitData
+from foveola.protocol.mask_pictures import save_mask_pictures
 from foveola.protocol.paper_tables import PaperTables, write_paper_tables
 from foveola.protocol.plan import PlannedFit, make_splits, plan
 from foveola.protocol.run_folder import RunFolder
@@ -64,10 +67,12 @@ def load_data(
 ) -> tuple[RunConfiguration, FitData, str]:
     """Returns the configuration with every default written out, the data, and their fingerprint."""
     cohort = load_cohort(configuration.data, label=configuration.label, bins=configuration.bins)
-    configuration = configuration.resolved(resolve(configuration.preprocessing, cohort.preprocessing))
+    preprocessing = resolve(configuration.preprocessing, cohort.preprocessing)
+    configuration = configuration.resolved(preprocessing, masks=cohort.masks is not None)
     splits = make_splits(configuration, cohort)
-    pixels = prepared_images(cohort, configuration.preprocessing, progress=progress)
-    return configuration, FitData(cohort, pixels, splits), fingerprint(cohort, progress=progress)
+    pixels = prepared_images(cohort, preprocessing, progress=progress)
+    masks = None if cohort.masks is None else prepared_masks(cohort, preprocessing, progress=progress)
+    return configuration, FitData(cohort, pixels, splits, masks), fingerprint(cohort, progress=progress)
 
 
 def compare(
@@ -93,7 +98,7 @@ def compare(
     """
     configuration, data, data_fingerprint = load_data(configuration, progress)
     run = RunFolder(folder)
-    job = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels))
+    job = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels), file_of(data.masks))
     planned = list(job.fits.values())
     configuration.primary_metric  # noqa: B018 - an unknown one is told before anything is written
     if not all(run.is_done(fit) for fit in planned):
@@ -132,6 +137,8 @@ def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData, configur
     for name, table in tables.items():
         atomic.write_csv(run.path / f"{name}.csv", table)
     paper = write_paper_tables(run, planned, configuration, data.splits) if configuration.protocol == "paper" else None
+    if data.masks is not None:
+        save_mask_pictures(run, tested, data, configuration, predictions)
     maps = save_maps(run, _of_the_largest_size(tested, data.splits), data)
     return Comparison(run.path, summary_table(results), tables["comparisons"], maps, tables.get("curve"), paper)
 

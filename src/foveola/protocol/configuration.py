@@ -16,12 +16,14 @@ from foveola.models import BackboneSettings
 from foveola.settings import Settings, validated
 from foveola.statistics import metric_set
 from foveola.statistics.fits import NEAR
-from foveola.training import TrainingSettings
+from foveola.training import SegmentationSettings, TrainingSettings
 
 Protocol = Literal["holdout", "kfold", "sound", "nested", "paper"]
 CHOOSES = ("sound", "nested")
 """The protocols that set images aside to choose an epoch, and settings, on."""
 VAL_FRACTION = 0.15
+MAIN = {"default": "macro_auc", "medmnist": "medmnist_auc", "segmentation": "dice"}
+"""The metric that arms are compared by unless another is asked for, by the set of metrics."""
 
 
 class Measures(TypedDict):
@@ -67,12 +69,14 @@ class RunConfiguration(Settings):
         val_fraction: Share of the images not tested on that is looked at after each epoch; ``None`` for 0.15 where the
             protocol chooses on them and 0 elsewhere.
         metric: The one that arms are compared by; the others stand beside it. ``None`` for the macro AUC, by the rules
-            of ``metrics``.
-        metrics: Which metrics there are: ``default``, or ``medmnist`` for that benchmark's rules.
+            of ``metrics``, and for the mean Dice of images with masks.
+        metrics: Which metrics there are: ``default``, or ``medmnist`` for that benchmark's rules; masks have their own,
+            ``segmentation``.
         ordered: Whether the classes are grades, in their order; ``None`` for those that ``bins`` make.
         search: How the settings of the arms are chosen.
         grouped: Whether the images of a group (a patient) stay on one side of every split.
-        backbone: The image CNN.
+        backbone: The network: an image CNN, and for images with masks one that segments.
+        segmentation: How masks are learned and scored.
         preprocessing: Of the images.
         training: Of every fit.
     """
@@ -92,10 +96,11 @@ class RunConfiguration(Settings):
     val_fraction: float | None = Field(None, ge=0, lt=1)
     grouped: bool = True
     metric: str | None = None
-    metrics: Literal["default", "medmnist"] = "default"
+    metrics: Literal["default", "medmnist", "segmentation"] = "default"
     ordered: bool | None = None
     search: SearchSettings = SearchSettings()
     backbone: BackboneSettings = BackboneSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
     preprocessing: Preprocessing = Preprocessing()
     training: TrainingSettings = TrainingSettings()
 
@@ -143,20 +148,34 @@ class RunConfiguration(Settings):
             FoveolaError: If the set of metrics has none of this name.
         """
         known = metric_set(self.metrics, ordered=bool(self.ordered))
-        metric = self.metric or ("medmnist_auc" if self.metrics == "medmnist" else "macro_auc")
+        metric = self.metric or MAIN[self.metrics]
         if metric not in known:
             raise unknown_name("metric", metric, known, "--metric")
         return metric
 
-    def resolved(self, preprocessing: Preprocessing) -> RunConfiguration:
-        """Returns the same configuration with every default written out."""
+    def resolved(self, preprocessing: Preprocessing, *, masks: bool = False) -> RunConfiguration:
+        """Returns the same configuration with every default written out.
+
+        Args:
+            preprocessing: With the defaults of the source.
+            masks: Whether the images have masks, which makes segmentation the task.
+
+        Raises:
+            FoveolaError: For what is asked of masks and there is for labels alone, or the other way round.
+        """
+        _check_task(self, masks)
         arms = {name: ARMS[name].configure(values).model_dump(mode="json") for name, values in self.arms.items()}
         keep = self.training.keep if self.training.keep != "auto" else "best" if self.chooses else "last"
-        training = self.training.model_copy(update={"cutoff": self.training.cutoff_epoch, "keep": keep})
+        training = self.training.model_copy(
+            update={
+                "cutoff": self.training.cutoff_epoch, "keep": keep, "augmentation": self.training.augmentation_of(masks)
+            }
+        )  # fmt: skip
         fraction = (VAL_FRACTION if self.chooses else 0.0) if self.val_fraction is None else self.val_fraction
         update = {"arms": arms, "preprocessing": preprocessing, "training": training, "val_fraction": fraction}
         ordered = bool(self.bins) if self.ordered is None else self.ordered
-        return self.model_copy(update={**update, "ordered": ordered})
+        metrics = "segmentation" if masks else self.metrics
+        return self.model_copy(update={**update, "ordered": ordered, "metrics": metrics})
 
     def changed(self, values: Mapping[str, Any], where: str = "the search space") -> RunConfiguration:
         """Returns the configuration with other values by dotted key, such as ``training.lr`` or ``global.hidden``.
@@ -173,6 +192,24 @@ class RunConfiguration(Settings):
         for key, value in values.items():
             _assign(nested, key, value, where)
         return _checked(nested, where)
+
+
+def _check_task(configuration: RunConfiguration, masks: bool) -> None:
+    """Looks for what only the other task knows."""
+    known, other = ("masks", "labels") if masks else ("labels", "masks")
+    criterion, metrics = configuration.training.criterion, configuration.metrics
+    for wrong, option, value, remedy in (
+        (masks and configuration.protocol == "paper", "--protocol", "paper", "choose sound or holdout"),
+        (metrics == ("medmnist" if masks else "segmentation"), "--metrics", metrics, "leave it out"),
+        (criterion in (("accuracy", "macro_auc") if masks else ("dice",)), "training.criterion", criterion,
+         f"choose loss or {'dice' if masks else 'macro_auc'}"),
+        (not masks and configuration.segmentation != SegmentationSettings(), "segmentation", "settings",
+         "leave them out"),
+    ):  # fmt: skip
+        if wrong:
+            raise FoveolaError(
+                f"what there is for images with {known}", f"'{value}', which is for {other}", option, remedy
+            )
 
 
 def read_configuration(

@@ -24,8 +24,9 @@ from foveola.maps.resize import RULE
 from foveola.maps.scale import RELATIVE
 from foveola.maps.summary import SUMMARY_RULE, is_relative, summary
 from foveola.models import FittedModel
+from foveola.protocol.paths import path_of
 from foveola.protocol.ppcr_analysis import write_ppcr_analysis
-from foveola.protocol.prediction import check_maps, load_images, path_of, preprocessing_of
+from foveola.protocol.prediction import check_maps, load_images, preprocessing_of
 from foveola.training import Progress
 
 SCHEMA = 1

@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from foveola import atomic
 from foveola.attention import ARMS
-from foveola.data.cohort import Cohort
-from foveola.errors import FoveolaError
 from foveola.execution import DONE
-from foveola.models import FittedModel, ImageShape, ModelDescription, arm_backbone, arm_network
+from foveola.models import FittedModel, ModelDescription, arm_backbone, arm_network
 from foveola.models.scaling import choose_scaling
 from foveola.protocol.configuration import RunConfiguration
+from foveola.protocol.fit_data import FitData, network_shape
 from foveola.protocol.fit_maps import write_map_before, write_maps
-from foveola.protocol.plan import PlannedFit, rows_of
+from foveola.protocol.mask_predictions import (
+    MASKS,
+    check_finite,
+    check_sides,
+    observer_of,
+    predict_masks,
+    scoring_grid,
+    write_masks,
+)
+from foveola.protocol.plan import PlannedFit
 from foveola.protocol.selection import score_of, settings_of
-from foveola.training import EpochWatch, PixelRows, Progress, TrainingSettings
+from foveola.training import EpochWatch, Progress, TrainingSettings
 from foveola.training.fitting import fit_pixels
 from foveola.training.train import CHECKPOINT
 from foveola.training.untrained import check_device
-
-
-@dataclass(frozen=True)
-class FitData:
-    """What all fits of a comparison share.
-
-    Attributes:
-        cohort: The images and what is known of them.
-        pixels: The stored images, ``N x C x H x W``.
-        splits: The split table.
-    """
-
-    cohort: Cohort
-    pixels: np.ndarray
-    splits: pd.DataFrame
-
-    @property
-    def shape(self) -> ImageShape:
-        """What a network is to take and to tell apart."""
-        channels, size = self.pixels.shape[1:3]
-        return ImageShape(channels=channels, size=size, classes=len(self.cohort.classes))
-
-    def rows(self, role: str, fold: int) -> np.ndarray:
-        """Returns the positions of the images that play a role in a fold."""
-        return rows_of(role, fold, self.splits, self.cohort)
 
 
 def check_fit(configuration: RunConfiguration, data: FitData) -> None:
@@ -63,7 +44,12 @@ def check_fit(configuration: RunConfiguration, data: FitData) -> None:
     with torch.random.fork_rng():
         for name, values in configuration.arms.items():
             arm = ARMS[name]
-            arm_network(arm, arm.configure(values), configuration.backbone, data.shape)
+            if arm.human:
+                observer_of(data.cohort, arm.configure(values))
+            else:
+                arm_network(arm, arm.configure(values), configuration.backbone, network_shape(configuration, data))
+    if data.masks is not None:
+        check_sides(configuration, data.pixels.shape[2])
 
 
 def run_fit(
@@ -78,7 +64,8 @@ def run_fit(
 
     The weights of the backbone and the order of the batches depend on the seed and the fold alone, so all arms share
     them. Only the training images of the fold reach the scaling, the pixel representation and the loss. An arm that is
-    solved rather than trained watches none, and learns from those that others validate on too.
+    solved rather than trained watches none, and learns from those that others validate on too. A human observer learns
+    from none; the masks are scored.
 
     Args:
         planned: Which arm, fold and seed.
@@ -93,10 +80,14 @@ def run_fit(
     """
     started = time.perf_counter()
     configuration = settings_of(planned, configuration, folder)
+    arm = ARMS[planned.arm]
+    if arm.human:
+        _test_observer(planned, configuration, data, folder)
+        atomic.write_json(folder / DONE, {"seconds": round(time.perf_counter() - started, 3), "epoch": 0})
+        return
     training, watched = data.rows("train", planned.fold), data.rows(planned.watches, planned.fold)
-    if ARMS[planned.arm].solve is not None:
+    if arm.solve is not None:
         training = np.sort(np.concatenate([training, data.rows("val", planned.fold)]))
-    labels, groups = (data.cohort.table[name].to_numpy() for name in ("label", "group"))
 
     def before(model: FittedModel) -> None:
         if planned.tests:
@@ -105,17 +96,18 @@ def run_fit(
     fitted = fit_pixels(
         _description(planned, configuration, data, training),
         _training(planned, configuration),
-        PixelRows(data.pixels, training, labels[training]),
-        PixelRows(data.pixels, watched, labels[watched]),
-        groups=groups[training],
+        data.images(training),
+        data.images(watched),
+        groups=data.cohort.table["group"].to_numpy()[training],
         folder=folder,
+        segmentation=configuration.segmentation,
         before=before,
         progress=progress,
         watched=planned.watches,
         watch=watch,
     )
     if planned.tests:
-        _test(fitted, data, folder)
+        _test(fitted, configuration, data, folder)
     epoch = fitted.description.epoch
     facts: dict[str, float | None] = {"seconds": round(time.perf_counter() - started, 3), "epoch": epoch}
     if planned.trial is not None:
@@ -139,20 +131,33 @@ def _description(
     backbone = arm_backbone(arm, settings, configuration.backbone)
     return ModelDescription(
         arm=planned.arm, fold=planned.fold, seed=planned.seed, epoch=0,
-        classes=data.cohort.classes, channels=data.shape.channels, backbone=backbone,
+        classes=data.cohort.classes, channels=data.pixels.shape[1], backbone=backbone,
         preprocessing=configuration.preprocessing,
         scaling=choose_scaling(configuration.preprocessing, backbone, data.pixels, training),
         arm_settings=settings.model_dump(mode="json"), attention={},
         label=configuration.label, bins=configuration.bins,
+        per_pixel=data.masks is not None, windows=configuration.segmentation.windows,
     )  # fmt: skip
 
 
-def _test(model: FittedModel, data: FitData, folder: Path) -> None:
+def _test(model: FittedModel, configuration: RunConfiguration, data: FitData, folder: Path) -> None:
     """Writes the model, its predictions of the test images, and its maps."""
     tested = data.rows("test", model.description.fold)
     model.save(folder)
-    predictions = model.predict(data.cohort, data.pixels, tested)
-    if predictions.isna().to_numpy().any():
-        raise FoveolaError("finite probabilities", "NaN: the training diverged", str(folder), "give a smaller --lr")
+    if data.masks is not None:
+        predictions = predict_masks(model, data.pixels, tested, scoring_grid(configuration, data), folder / MASKS)
+    else:
+        predictions = model.predict(data.cohort, data.pixels, tested)
+        check_finite(predictions.isna().to_numpy(), folder)
     write_maps(folder, model, data.cohort, data.pixels, tested)
+    atomic.write_csv(folder / "predictions.csv", predictions)
+
+
+def _test_observer(planned: PlannedFit, configuration: RunConfiguration, data: FitData, folder: Path) -> None:
+    """Writes a human observer's masks of the test images, and how they agree with the reference."""
+    rows, grid = data.rows("test", planned.fold), scoring_grid(configuration, data)
+    observer = observer_of(data.cohort, ARMS[planned.arm].configure(configuration.arms[planned.arm]))
+    identity = {"arm": planned.arm, "fold": planned.fold, "seed": planned.seed, "epoch": 0}
+    answers = ((grid.observed(row, observer), None) for row in rows)
+    predictions = write_masks(answers, identity, rows, grid, data.cohort.classes, folder / MASKS)
     atomic.write_csv(folder / "predictions.csv", predictions)

@@ -15,10 +15,11 @@ from foveola.attention import ARMS
 from foveola.models import arm_backbone
 from foveola.models.scaling import choose_scaling
 from foveola.protocol.configuration import RunConfiguration
-from foveola.protocol.fit import FitData
+from foveola.protocol.fit_data import FitData, network_shape
 from foveola.protocol.plan import PlannedFit, plan
 from foveola.protocol.run_folder import RunFolder
-from foveola.training import PixelRows, Progress, train
+from foveola.training import Progress, train
+from foveola.training.tasks import task_of
 from foveola.training.untrained import untrained
 
 Key = tuple[str, str]
@@ -115,7 +116,7 @@ def _range(values: pd.Series[int]) -> str:
 def _seconds_per_image(name: str, configuration: RunConfiguration, data: FitData) -> float:
     """Returns what one image of one epoch takes: that of the faster of two epochs on a few batches."""
     arm = ARMS[name]
-    if arm.solve is not None:
+    if not arm.trains:
         return float("nan")
     settings = arm.configure(configuration.arms[name])
     few = configuration.training.model_copy(update={"epochs": 2, "cutoff": 2, "keep": "last"})
@@ -124,12 +125,13 @@ def _seconds_per_image(name: str, configuration: RunConfiguration, data: FitData
         configuration.preprocessing, arm_backbone(arm, settings, configuration.backbone), data.pixels, rows
     )
     backbone = configuration.backbone.model_copy(update={"pretrained": False, "weights": None})
-    model = untrained(arm, settings, backbone, data.shape, data.pixels, rows, scaling=scaling, seed=0)
-    labels, times = data.cohort.table["label"].to_numpy(), [time.perf_counter()]
-    training, none = (PixelRows(data.pixels, chosen, labels[chosen]) for chosen in (rows, rows[:0]))
+    shape, times = network_shape(configuration, data), [time.perf_counter()]
+    model = untrained(arm, settings, backbone, shape, data.pixels, rows, scaling=scaling, seed=0)
+    task = task_of(shape.per_pixel, few, configuration.segmentation, shape.classes)
     with tempfile.TemporaryDirectory() as scratch:
         train(
-            model.train(), training, none, scaling=scaling, settings=few, arm=settings, seed=0, folder=Path(scratch),
+            model.train(), data.images(rows), data.images(rows[:0]), task=task, scaling=scaling, settings=few,
+            arm=settings, seed=0, folder=Path(scratch),
             watch=lambda *_: times.append(time.perf_counter()),
         )  # fmt: skip
     return float(np.diff(times).min()) / len(rows)

@@ -107,7 +107,7 @@ def plan(configuration: RunConfiguration, splits: pd.DataFrame) -> list[PlannedF
                 fit = PlannedFit(arm, fold, seed)
                 planned += arrange(fit, repetition, configuration, splits) if arrange else [fit]
     validated = set(splits["fold"][splits["role"] == "val"])
-    blind = [fit.fold for fit in planned if ARMS[fit.arm].solve is None and fit.fold not in validated]
+    blind = [fit.fold for fit in planned if ARMS[fit.arm].trains and fit.fold not in validated]
     if configuration.training.keep == "best" and blind:
         raise FoveolaError(
             "images to validate on in every fold, because the best epoch is kept", f"none in fold {blind[0]}",
@@ -145,7 +145,7 @@ def _ranked(
     fit: PlannedFit, repetition: int, configuration: RunConfiguration, splits: pd.DataFrame
 ) -> Iterator[PlannedFit]:
     """Yields the fits that rank the epochs, and the one on all training images whose test images are looked at."""
-    if ARMS[fit.arm].solve is not None:
+    if not ARMS[fit.arm].trains:
         yield fit  # has no epochs
         return
     folds = inner_numbers(fit.fold, splits, configuration.folds)

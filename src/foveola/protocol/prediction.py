@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from foveola import atomic
 from foveola.data import load_cohort
 from foveola.data.cache import prepared_images
-from foveola.data.cohort import Cohort
+from foveola.data.cohort import UNLABELLED, Cohort
 from foveola.data.csv_table import header_of
 from foveola.data.files import is_image
 from foveola.data.folder import SPLIT_WORDS
@@ -21,6 +22,8 @@ from foveola.maps.average import mean_image
 from foveola.maps.draw import map_picture, overlay
 from foveola.maps.summary import is_relative, summary
 from foveola.models import FittedModel, ModelDescription
+from foveola.protocol.mask_predictions import ScoringGrid, predict_masks
+from foveola.protocol.paths import path_of
 from foveola.training import Progress
 
 
@@ -30,10 +33,14 @@ def predict(
     out: Path,
     *,
     maps: Path | None = None,
+    masks: Path | None = None,
     labelled: bool = True,
     progress: Progress | None = None,
 ) -> int:
     """Writes a table of predictions and returns how many there are.
+
+    A model that gives every pixel a class also writes its masks, in the size of the images as they were taken; the table
+    then has the area of every class, and scores where the images have masks to compare with.
 
     Args:
         model: The folder of a fitted model.
@@ -42,6 +49,7 @@ def predict(
         out: The table, with the columns of a run's ``predictions.csv``.
         maps: Where to write the cohort map (``map.npy``, ``map.png``: the mask, or the mean summary of these images)
             and a picture of each image with its own.
+        masks: Where to write predicted masks; ``None`` for a folder beside the table.
         labelled: Whether to read the labels that there are.
         progress: Told how many images are checked, decoded and drawn.
 
@@ -53,7 +61,13 @@ def predict(
         check_maps(fitted, model, "leave out --maps")
     cohort = load_images(images, fitted.description, labelled)
     pixels = prepared_images(cohort, preprocessing_of(fitted.description), progress=progress)
-    atomic.write_csv(out, fitted.predict(cohort, pixels))
+    if fitted.description.per_pixel:
+        grid = ScoringGrid(cohort, preprocessing_of(fitted.description))
+        beside = out.with_name(f"{out.stem}-masks")
+        table = predict_masks(fitted, pixels, np.arange(len(cohort)), grid, masks or beside, progress)
+    else:
+        table = fitted.predict(cohort, pixels)
+    atomic.write_csv(out, table)
     if maps is not None:
         _write_maps(maps, fitted, cohort, pixels, progress)
     return len(cohort)
@@ -82,6 +96,8 @@ def load_images(images: str, model: ModelDescription, labelled: bool) -> Cohort:
         FoveolaError: If there are no images, or classes that the model does not know.
     """
     path, classes = Path(images).expanduser(), model.classes
+    if model.per_pixel:
+        return _with_masks(images, model, labelled)
     tables = [path] if path.suffix.lower() == ".csv" and path.is_file() else tables_in(path) if path.is_dir() else []
     if tables and any((model.label or "label") in header_of(table) for table in tables):
         cohort = load_cohort(images, label=model.label, bins=model.bins, labelled=labelled)
@@ -95,23 +111,26 @@ def load_images(images: str, model: ModelDescription, labelled: bool) -> Cohort:
     return cohort
 
 
+def _with_masks(images: str, model: ModelDescription, labelled: bool) -> Cohort:
+    """Loads images with their masks where a source is named that has them, and without otherwise."""
+    named = not Path(images).expanduser().exists()
+    cohort = load_cohort(images, labelled=labelled and named)
+    if cohort.masks is None:
+        return replace(cohort, classes=(), table=cohort.table.assign(label=UNLABELLED))
+    if cohort.classes != model.classes:
+        raise FoveolaError(
+            f"masks of the classes of the model, {', '.join(model.classes)}", ", ".join(cohort.classes), images,
+            "pass --unlabelled",
+        )  # fmt: skip
+    return cohort
+
+
 def _has_labels(path: Path, classes: tuple[str, ...]) -> bool:
     """Says whether a path without a table, as far as it is one, holds folders called as the classes are."""
     if path.is_dir():
         splits = [inside for inside in path.iterdir() if inside.name.lower() in SPLIT_WORDS]
         return any((parent / name).is_dir() for parent in (path, *splits) for name in classes)
     return not (path.is_file() and is_image(path))
-
-
-def path_of(sample: str) -> Path:
-    """Returns a path for what belongs to a sample that stays inside a folder, wherever the image is.
-
-    Example:
-        >>> path_of("../scans/a.png").as_posix(), path_of("/data/b.png").as_posix()
-        ('up/scans/a.png', 'data/b.png')
-    """
-    parts = ("up" if part == ".." else part.strip("/\\:") for part in Path(sample).parts)
-    return Path(*filter(None, parts))
 
 
 def _write_maps(

@@ -11,9 +11,11 @@ import pandas as pd
 
 from foveola.data import load_cohort
 from foveola.data.cache import fingerprint, prepared_images
+from foveola.data.mask_cache import prepared_masks
 from foveola.execution import Progress, Task
 from foveola.protocol.configuration import RunConfiguration, read_configuration
-from foveola.protocol.fit import FitData, run_fit
+from foveola.protocol.fit import run_fit
+from foveola.protocol.fit_data import FitData
 from foveola.protocol.plan import PlannedFit, plan
 from foveola.protocol.run_folder import RunFolder, read_splits
 
@@ -30,12 +32,14 @@ class RunJob:
         configuration: Resolved.
         splits: The split table.
         pixels: Where the decoded images lie; a machine that does not have them decodes them for itself.
+        masks: Where the decoded masks lie, for images that have some.
     """
 
     folder: Path
     configuration: RunConfiguration
     splits: pd.DataFrame = field(repr=False, compare=False)
     pixels: Path | None = None
+    masks: Path | None = None
 
     @cached_property
     def fits(self) -> dict[str, PlannedFit]:
@@ -55,12 +59,15 @@ class RunJob:
         """Returns the images, loaded when a process first needs them; those of a machine share the decoded ones."""
         if self.folder not in _DATA:
             cohort = load_cohort(self.configuration.data, label=self.configuration.label, bins=self.configuration.bins)
-            if self.pixels is not None and self.pixels.is_file():
-                pixels: np.ndarray = np.load(self.pixels, mmap_mode="r", allow_pickle=False)
+            needed = [self.pixels] if cohort.masks is None else [self.pixels, self.masks]
+            if all(path is not None and path.is_file() for path in needed):
+                arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in needed if path is not None]
             else:
                 RunFolder(self.folder).check_data(fingerprint(cohort))
-                pixels = prepared_images(cohort, self.configuration.preprocessing)
-            self.hold(FitData(cohort, pixels, self.splits))
+                arrays = [prepared_images(cohort, self.configuration.preprocessing)]
+                if cohort.masks is not None:
+                    arrays.append(prepared_masks(cohort, self.configuration.preprocessing))
+            self.hold(FitData(cohort, arrays[0], self.splits, *arrays[1:]))
         return _DATA[self.folder]
 
     def hold(self, data: FitData) -> None:
@@ -69,7 +76,7 @@ class RunJob:
         _DATA[self.folder] = data
 
 
-def file_of(pixels: np.ndarray) -> Path | None:
+def file_of(pixels: np.ndarray | None) -> Path | None:
     """Returns the file behind an array, if it is mapped into memory."""
     return Path(pixels.filename) if isinstance(pixels, np.memmap) and pixels.filename else None
 

@@ -99,7 +99,7 @@ def space_of(configuration: RunConfiguration, arm: str, declared: Declared = Non
     declared = configuration.search.space if declared is None else declared
     if isinstance(declared, Mapping):
         _check_keys(declared, configuration)
-    if declared is None or ARMS[arm].solve is not None:
+    if declared is None or not ARMS[arm].trains:
         return {}
     if isinstance(declared, Mapping):
         own = {key: values for key, values in declared.items() if key.split(".")[0] in (TRAINING, arm)}

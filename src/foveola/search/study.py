@@ -142,7 +142,7 @@ def _one_test_set(configuration: RunConfiguration) -> RunConfiguration:
 
 
 def _remedy(arm: str) -> str:
-    if ARMS[arm].solve is not None:
+    if not ARMS[arm].trains:
         return "leave it to the arm, which searches for itself: `foveola compare` has it beside the others"
     return f"give some, such as --space training.lr=0.0001,0.001; or --set {arm}.NAME=VALUE for one value"
 

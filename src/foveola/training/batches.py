@@ -22,18 +22,26 @@ class PixelRows(Dataset[Batch]):
         pixels: All images of the cohort, ``N x C x H x W``, usually a memory map.
         rows: Which of them belong here.
         labels: The labels of those rows.
+        masks: The masks of all images of the cohort, ``N x H x W``, usually a memory map; the targets, where there are
+            some, instead of the labels.
     """
 
-    def __init__(self, pixels: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(
+        self, pixels: np.ndarray, rows: np.ndarray, labels: np.ndarray, masks: np.ndarray | None = None
+    ) -> None:
         self.pixels, self.rows, self.labels = pixels, rows, torch.as_tensor(labels, dtype=torch.long)
+        self.masks = masks
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """Returns ``B x C x H x W`` unscaled images and their ``B`` labels."""
+        """Returns ``B x C x H x W`` unscaled images, and their ``B`` labels or ``B x H x W`` masks."""
         wanted = np.asarray(indices)
-        return torch.from_numpy(self.pixels[self.rows[wanted]]), self.labels[torch.from_numpy(wanted)]
+        images = torch.from_numpy(self.pixels[self.rows[wanted]])
+        if self.masks is not None:
+            return images, torch.from_numpy(self.masks[self.rows[wanted]])
+        return images, self.labels[torch.from_numpy(wanted)]
 
     def loader(self, batch_size: int, seed: int | None = None) -> DataLoader[Batch]:
         """Returns batches in order, or shuffled anew each epoch where a seed is given."""

@@ -13,7 +13,8 @@ from foveola.attention import ARMS
 from foveola.models import FittedModel, ModelDescription
 from foveola.training.batches import NormalisedBatches, PixelRows
 from foveola.training.callbacks import EpochWatch, Progress
-from foveola.training.settings import TrainingSettings
+from foveola.training.settings import SegmentationSettings, TrainingSettings
+from foveola.training.tasks import task_of
 from foveola.training.train import train
 from foveola.training.untrained import untrained
 
@@ -26,6 +27,7 @@ def fit_pixels(
     *,
     groups: np.ndarray,
     folder: Path,
+    segmentation: SegmentationSettings | None = None,
     before: Callable[[FittedModel], None] | None = None,
     progress: Progress | None = None,
     watched: str = "val",
@@ -43,6 +45,7 @@ def fit_pixels(
         validation: Images that are looked at after each epoch; may be empty. A baseline looks at none.
         groups: The group of each training image, ``""`` for one of its own.
         folder: Where training writes, and goes on from where it was stopped; see `train`.
+        segmentation: How masks are learned, for images that have some.
         before: Given the model before it is trained.
         progress: Told the epoch, the steps done and the steps in all.
         watched: What the images that are looked at are called in the history.
@@ -73,8 +76,10 @@ def fit_pixels(
             batches = NormalisedBatches(training.pixels, training.rows, scaling)
             model.network = arm.solve(model.network, batches, training.labels.numpy(), groups, own, seed).eval()
             return fitted
+        shape = description.shape
+        task = task_of(shape.per_pixel, settings, segmentation or SegmentationSettings(), shape.classes)
         epoch = train(
-            model.train(), training, validation, scaling=scaling, settings=settings, arm=own, seed=seed, folder=folder,
-            progress=progress, watched=watched, watch=watch,
+            model.train(), training, validation, task=task, scaling=scaling, settings=settings, arm=own, seed=seed,
+            folder=folder, progress=progress, watched=watched, watch=watch,
         )  # fmt: skip
     return replace(fitted, description=fitted.description.model_copy(update={"epoch": epoch}))

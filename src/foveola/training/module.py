@@ -6,31 +6,30 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from lightning import LightningModule
 from torch import Tensor
-from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
 from foveola.attention import ArmSettings, Attended, MaskSettings
 from foveola.data.preprocessing import Scaling
-from foveola.statistics.metrics import macro_auc
 from foveola.training.batches import Batch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.phases import phase_at, phases
 from foveola.training.settings import TrainingSettings
+from foveola.training.tasks import Task
 
 
 class AttentionTraining(LightningModule):
-    """Trains an image CNN and the attention in front of it.
+    """Trains a network and the attention in front of it or inside, for labels or masks.
 
-    The loss of a step is the mean cross entropy plus the attention's penalty (Xu et al. 2020, eq. 1), plus the
-    supervised contrastive term where there is one. Adam has one group of parameters for the network and one for
+    The loss of a step is that of the task plus the attention's penalty (Xu et al. 2020, eq. 1), plus the supervised
+    contrastive term where there is one. Adam has one group of parameters for the network and one for
     attention. A mask's leaves the optimiser when its map is fixed; the state of the network's group goes on.
 
     Args:
         model: The network with its attention.
+        task: What a batch is, and what its loss is.
         scaling: What turns stored pixels into what the network sees.
         settings: How to train.
         arm: The attention's own settings.
@@ -40,12 +39,12 @@ class AttentionTraining(LightningModule):
     """
 
     def __init__(
-        self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
+        self, model: Attended, task: Task, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
         contrast: ContrastiveTerm | None = None, watched: str = "val",
     ) -> None:  # fmt: skip
         super().__init__()
-        self.watched = watched
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self.watched, self.task = watched, task
+        self._seen: list[tuple[Tensor, ...]] = []
         self.model, self.scaling, self.settings, self.arm, self.seed = model, scaling, settings, arm, seed
         self.contrast = contrast
         freezes = isinstance(arm, MaskSettings) and arm.freezes
@@ -56,52 +55,51 @@ class AttentionTraining(LightningModule):
 
         Maps inside the network are not asked for: that of self-attention costs more than the attention itself.
         """
-        images = self.scaling.apply(images).contiguous(memory_format=torch.channels_last)
         if self.model.attention is None:
-            return self.model(images), {}
-        logits, maps = self.model(images, return_maps=True)
+            return self.model(self._seen_by_network(images)), {}
+        logits, maps = self.model(self._seen_by_network(images), return_maps=True)
         return logits, maps
+
+    def _seen_by_network(self, images: Tensor) -> Tensor:
+        return self.scaling.apply(images).contiguous(memory_format=torch.channels_last)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Returns the loss of one batch."""
         torch.manual_seed(1_000_003 * self.seed + self.global_step)
-        images, labels = batch
+        images, targets = self.task.views(*batch)
         listening: AbstractContextManager[list[Tensor]] = nullcontext([])
         if self.contrast is not None:
             listening = self.contrast.listening(self.model.network)
         with listening as features:
             logits, maps = self(images)
-        cross_entropy = functional.cross_entropy(logits, labels)
+        loss = self.task.loss(logits, targets)
         penalty = self.model.penalty(maps)
-        self._record("train", logits, labels, cross_entropy)
+        self._record("train", logits, targets, loss)
         if self.model.attention is not None:
-            self.log("penalty", penalty, on_step=False, on_epoch=True, batch_size=len(labels))
+            self.log("penalty", penalty, on_step=False, on_epoch=True, batch_size=len(targets))
         if self.contrast is None:
-            return cross_entropy + penalty
-        contrast: Tensor = self.contrast(features, labels)
-        self.log("contrastive", contrast, on_step=False, on_epoch=True, batch_size=len(labels))
-        return cross_entropy + penalty + contrast
+            return loss + penalty
+        contrast: Tensor = self.contrast(features, targets)
+        self.log("contrastive", contrast, on_step=False, on_epoch=True, batch_size=len(targets))
+        return loss + penalty + contrast
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Records loss and accuracy of one batch."""
-        images, labels = batch
-        logits, _ = self(images)
-        self._record(self.watched, logits, labels, functional.cross_entropy(logits, labels))
-        self._seen.append((logits.detach().float().cpu(), labels.cpu()))
+        images, targets = batch
+        logits = self.task.predict(self.model, self._seen_by_network(images))
+        self._record(self.watched, logits, targets, self.task.loss(logits, targets))
+        self._seen.append(self.task.note(logits, targets))
 
     def on_validation_epoch_end(self) -> None:
-        """Records the macro AUC over all that were looked at; NaN where a class is not among them."""
-        logits, labels = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        """Records the scores over all images that were looked at."""
+        notes = [torch.cat(parts) for parts in zip(*self._seen, strict=True)]
         self._seen.clear()
-        probabilities = logits.softmax(1).double().numpy()
-        every = len(set(labels.tolist())) == probabilities.shape[1] and bool(np.isfinite(probabilities).all())
-        value = macro_auc(labels.numpy(), probabilities) if every else math.nan
-        self.log(f"{self.watched}_macro_auc", torch.tensor(value))
+        for name, value in self.task.scores(*notes).items():
+            self.log(f"{self.watched}_{name}", torch.tensor(value))
 
-    def _record(self, role: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        accuracy = (logits.argmax(1) == labels).float().mean()
-        values = {f"{role}_loss": loss, f"{role}_accuracy": accuracy}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(labels))
+    def _record(self, role: str, logits: Tensor, targets: Tensor, loss: Tensor) -> None:
+        values = {f"{role}_loss": loss, f"{role}_accuracy": self.task.accuracy(logits, targets)}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(targets))
 
     def on_train_epoch_start(self) -> None:
         """Enters the phase of this epoch."""

@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from foveola.models.windows import Windows
 from foveola.settings import Searched, Settings
+from foveola.training.augmentation import USUAL, AugmentationSettings
+from foveola.training.losses import Loss
 
-Criterion = Literal["loss", "accuracy", "macro_auc"]
+Criterion = Literal["loss", "accuracy", "macro_auc", "dice"]
 
 
 class TrainingSettings(Settings):
@@ -24,7 +27,10 @@ class TrainingSettings(Settings):
             one that is tested; ``constant`` is as published.
         keep: Which epoch's network is kept: the ``last``, or the ``best`` by the criterion on the validation images;
             ``auto`` is best under a protocol that sets images aside for that, and last elsewhere.
-        criterion: What makes an epoch, or a trial of settings, the best on the validation images.
+        criterion: What makes an epoch, or a trial of settings, the best on the validation images; ``macro_auc`` is for
+            labels and ``dice`` for masks.
+        augmentation: How far a training image may be changed; ``auto`` changes images with masks in the usual way and
+            others not at all.
         precision: ``auto`` mixes in bfloat16 (or float16) on a GPU and is ``32`` elsewhere.
         device: ``auto`` takes a GPU where there is one.
     """
@@ -37,6 +43,7 @@ class TrainingSettings(Settings):
     schedule: Literal["cosine", "constant"] = "cosine"
     keep: Literal["auto", "last", "best"] = "auto"
     criterion: Criterion = "loss"
+    augmentation: Literal["auto", "none"] | AugmentationSettings = "auto"
     precision: Literal["auto", "32", "16-mixed", "bf16-mixed"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
@@ -50,3 +57,34 @@ class TrainingSettings(Settings):
     def cutoff_epoch(self) -> int:
         """The number of epochs in which the map is learned."""
         return self.cutoff or max(1, round(0.6 * self.epochs))
+
+    def augmentation_of(self, per_pixel: bool) -> AugmentationSettings:
+        """Returns how far training images are changed, where they have masks or not."""
+        if isinstance(self.augmentation, AugmentationSettings):
+            return self.augmentation
+        return USUAL if per_pixel and self.augmentation == "auto" else AugmentationSettings()
+
+
+class SegmentationSettings(Settings):
+    """How networks learn masks, and how they are scored; of no use where images have labels.
+
+    Attributes:
+        loss: See `foveola.training.losses.SegmentationLoss`.
+        patch: Side of the square patches that are trained on, and of the windows in which images are predicted, in
+            stored pixels; ``None`` for whole images.
+        patches: Random patches of each image in every epoch.
+        overlap: Share of a window that the next one covers too; they are blended with Gaussian weights.
+        grid: Where predictions are scored: on the images as they were taken (``original``), or on what the network
+            sees (``stored``).
+    """
+
+    loss: Loss = "dice-ce"
+    patch: int | None = Field(None, ge=32)
+    patches: int = Field(1, ge=1)
+    overlap: float = Field(0.25, ge=0, lt=1)
+    grid: Literal["original", "stored"] = "original"
+
+    @property
+    def windows(self) -> Windows | None:
+        """The windows in which images are predicted; ``None`` for whole images."""
+        return None if self.patch is None else Windows(side=self.patch, overlap=self.overlap)

@@ -21,6 +21,7 @@ from foveola.training.callbacks import BestEpoch, EpochWatch, History, LastEpoch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.module import AttentionTraining
 from foveola.training.settings import TrainingSettings
+from foveola.training.tasks import Classification, Task
 
 CHECKPOINT = "last.ckpt"
 
@@ -37,6 +38,7 @@ def train(
     arm: ArmSettings,
     seed: int,
     folder: Path,
+    task: Task | None = None,
     progress: Progress | None = None,
     watched: str = "val",
     watch: EpochWatch | None = None,
@@ -51,13 +53,14 @@ def train(
     Args:
         model: The network with its attention.
         training: The training images.
-        validation: Images that are looked at after each epoch: their loss, accuracy and macro AUC are recorded, and
+        validation: Images that are looked at after each epoch: their loss and the task's scores are recorded, and
             choose the epoch where the settings say so; may be empty.
         scaling: From stored pixels to what the network sees.
         settings: How to train.
         arm: The attention's own settings.
         seed: Of the order of the batches and of everything random in a step.
         folder: Where to write.
+        task: What a batch is, and what its loss is; the classification of images as they are where it is ``None``.
         progress: Told the epoch, the steps done and the steps in all.
         watched: What the images that are looked at are called in the history.
         watch: Told the values of each epoch; it may raise to stop.
@@ -81,7 +84,7 @@ def train(
             num_sanity_val_steps=0,
         )
         contrast = _contrastive_term(model, training, arm, seed)
-        module = AttentionTraining(model, scaling, settings, arm, seed, contrast, watched)
+        module = AttentionTraining(model, task or Classification(), scaling, settings, arm, seed, contrast, watched)
         module = module.to(memory_format=torch.channels_last)
         with _keyboard_interrupt():
             trainer.fit(
