@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from foveola.data import digits, folder, idrid, jaffe, medmnist, npz, phantom, table  # noqa: F401 (they register)
+from foveola.data import (  # noqa: F401 (they register)
+    chase,
+    digits,
+    folder,
+    idrid,
+    isic2017,
+    jaffe,
+    medmnist,
+    npz,
+    pairs,
+    phantom,
+    table,
+)  # fmt: skip
 from foveola.data.cohort import UNLABELLED, Cohort
 from foveola.data.files import is_image
 from foveola.data.source import SOURCES, Request, check_options, split_specification
@@ -21,14 +33,15 @@ TAKES = {"table": ("--label", "--bins"), "idrid": ("--label",)}
 def load_cohort(data: str, *, label: str | None = None, bins: Sequence[float] = (), labelled: bool = True) -> Cohort:
     """Loads what stands after ``--data``: ``name:location,key=value,...``, the name of a source, or a path.
 
-    A path alone is read as ``table`` if it is a ``.csv`` file or a folder with a CSV that has a column ``file``, as
-    ``npz`` if it is an ``.npz`` file, and as ``folder`` if it is any other folder.
+    A path alone is read as ``pairs`` if it is a folder that holds the folders ``images`` and ``masks``, or a CSV with
+    the columns ``file`` and ``mask`` and no ``label``; as ``table`` if it is another ``.csv`` file or a folder with a
+    CSV that has a column ``file``; as ``npz`` if it is an ``.npz`` file; and as ``folder`` if it is any other folder.
 
     Args:
         data: The specification.
         label: The column or task that gives the labels; ``None`` for the source's own.
         bins: Ascending thresholds that cut a numeric label into classes.
-        labelled: Whether labels are needed; if not, the cohort has none.
+        labelled: Whether labels or masks are needed; if not, the cohort has none.
 
     Raises:
         FoveolaError: If there is no such source, option or path, or the data are not as they should be.
@@ -49,14 +62,19 @@ def load_cohort(data: str, *, label: str | None = None, bins: Sequence[float] = 
     cohort = source.load(Request(location, options, label, tuple(bins), labelled))
     if labelled:
         return cohort
-    return replace(cohort, classes=(), table=cohort.table.assign(label=UNLABELLED))
+    return replace(cohort, classes=(), table=cohort.table.assign(label=UNLABELLED), masks=None)
 
 
 def _source_of(location: str, labelled: bool) -> str:
     """Returns the name of the source that reads a path."""
     path = Path(location).expanduser()
     if location and path.is_dir():
-        return "table" if table.tables_in(path) else "folder"
+        tables = table.tables_in(path)
+        if any(pairs.holds_pairs(inside) for inside in tables or [path]):
+            return "pairs"
+        return "table" if tables else "folder"
+    if path.suffix.lower() == ".csv" and path.is_file() and pairs.holds_pairs(path):
+        return "pairs"
     kind = {".csv": "table", ".npz": "npz"}.get(path.suffix.lower())
     if not location or not path.exists():
         if location.replace("-", "").replace("_", "").isalnum():

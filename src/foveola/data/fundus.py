@@ -44,6 +44,21 @@ def paint(scene: Scene, size: int, rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(photograph[:, ::-1]) if scene.laterality == "R" else photograph
 
 
+def lesion_mask(scene: Scene, size: int) -> np.ndarray:
+    """Returns which pixels of a painted scene are lesion, near the fovea or not: ``size x size``, ``bool``.
+
+    A pixel is lesion if its centre lies in the ellipse of one, so the mask is exact where the picture is blurred.
+    """
+    x, y = (axis.astype(np.float64) for axis in _grid(size))
+    mask = np.zeros((size, size), bool)
+    for centre_x, centre_y, radius, ratio, degrees in np.vstack([scene.nuisance, scene.macular]).tolist():
+        across, down = x - (centre_x + scene.offset[0]), y - (centre_y + scene.offset[1])
+        turn = np.deg2rad(degrees)
+        along, beside = across * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - across * np.sin(turn)
+        mask |= np.hypot(along, beside / ratio) <= radius
+    return np.ascontiguousarray(mask[:, ::-1]) if scene.laterality == "R" else mask
+
+
 def _photograph(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Adds what the camera does: uneven light, tint, aperture, blur and noise."""
     size = len(picture)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foveola.data.cohort import Cohort, sample_table
-from foveola.data.fundus import DRAWING_VERSION, paint
+from foveola.data.cohort import UNLABELLED, Cohort, sample_table
+from foveola.data.fundus import DRAWING_VERSION, lesion_mask, paint
 from foveola.data.fundus_scene import CLASSES, FOVEA, MACULA_RADIUS, draw_scene, eye_label
 from foveola.data.source import Request, register_source
 from foveola.errors import FoveolaError
@@ -18,6 +18,7 @@ FEWEST, MOST = 6, 999_999  # six images hold two of every class
 SMALLEST, LARGEST = 16, 2048
 LARGEST_SEED = 999_999
 LARGEST_SHIFT = 0.2
+MASK_CLASSES = ("background", "lesion")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class PhantomImages:
         camera = np.random.default_rng([self.seed, index]).spawn(1)[0]
         return paint(draw_scene(self.seed, index, self.shift), self.size, camera)
 
+    def header(self, index: int) -> tuple[int, int, int]:
+        """Returns width, height and channels of image ``index``."""
+        return self.size, self.size, 3
+
     def digest(self, index: int) -> str:
         """Returns a digest of everything that decides the pixels of image ``index``."""
         return hashlib.sha256(f"{DRAWING_VERSION} {self.where(index)}".encode()).hexdigest()
@@ -55,6 +60,39 @@ class PhantomImages:
     def where(self, index: int) -> str:
         """Returns how image ``index`` is drawn."""
         return f"phantom:size={self.size},seed={self.seed},shift={self.shift:g} image {index}"
+
+
+@dataclass(frozen=True)
+class PhantomMasks:
+    """The lesions of the drawn images, from the geometry of the scene and not from the pixels.
+
+    Attributes:
+        images: What the masks belong to.
+
+    Example:
+        >>> PhantomMasks(PhantomImages(count=6, size=32, seed=0)).read(5).max()
+        np.uint8(1)
+    """
+
+    images: PhantomImages
+    observers: tuple[str, ...] = ("drawn",)
+
+    def read(self, index: int, observer: int = 0) -> np.ndarray:
+        """Returns ``size x size`` with 1 in lesions and 0 elsewhere, ``uint8``."""
+        scene = draw_scene(self.images.seed, index, self.images.shift)
+        return lesion_mask(scene, self.images.size).astype(np.uint8)
+
+    def header(self, index: int, observer: int = 0) -> tuple[int, int]:
+        """Returns width and height of a mask."""
+        return self.images.size, self.images.size
+
+    def digest(self, index: int) -> str:
+        """Returns a digest of everything that decides the mask of image ``index``."""
+        return hashlib.sha256(f"{DRAWING_VERSION} {self.where(index)}".encode()).hexdigest()
+
+    def where(self, index: int, observer: int = 0) -> str:
+        """Returns how the mask of image ``index`` is drawn."""
+        return f"lesions of {self.images.where(index)}"
 
 
 def phantom_truth(*, flip: bool) -> Callable[[int, int], np.ndarray]:
@@ -79,15 +117,16 @@ def phantom_truth(*, flip: bool) -> Callable[[int, int], np.ndarray]:
 
 @register_source(
     "phantom",
-    usage="phantom[:n=400,size=64,seed=0,shift=0,flip=true]",
-    summary="a drawn fundus cohort; lesions near the fovea decide the class, those elsewhere are nuisance",
-    options=("n", "size", "seed", "shift", "flip"),
+    usage="phantom[:n=400,size=64,seed=0,shift=0,flip=true,masks=false]",
+    summary="a drawn fundus cohort; lesions near the fovea decide the class; with masks, all are to be segmented",
+    options=("n", "size", "seed", "shift", "flip", "masks"),
 )
 def load_phantom(request: Request) -> Cohort:
     """Describes the drawn cohort; nothing is painted yet.
 
     Images ``2k`` and ``2k + 1`` are the left and the right eye of patient ``k`` and share a group. The classes are
-    balanced, and those of the two eyes are independent.
+    balanced, and those of the two eyes are independent. With ``masks=true`` the lesions are to be segmented, those near
+    the fovea and the others alike, and the images have no classes.
 
     Raises:
         FoveolaError: If an option is out of range, or a path, label or bins are given.
@@ -110,4 +149,7 @@ def load_phantom(request: Request) -> Cohort:
     )
     preprocessing = {"image_size": size, "flip": flip}
     images = PhantomImages(count, size, seed, shift)
+    if request.truth("masks", False):
+        table = table.assign(label=UNLABELLED)
+        return Cohort("phantom", MASK_CLASSES, table, images, preprocessing, masks=PhantomMasks(images))
     return Cohort("phantom", CLASSES, table, images, preprocessing, phantom_truth(flip=flip))
