@@ -106,6 +106,17 @@ def test_received_are_the_column_sums_averaged_over_channels(make: Callable[[], 
         np.testing.assert_allclose(received[image].flatten(), np.mean(sums, 0), rtol=1e-6)
 
 
+@every_operator
+def test_rows_count_in_what_is_received_as_they_are_told_to(make: Callable[[], Operator]) -> None:
+    operator = make()
+    rows = drawn(IMAGES, *((1, 1) if isinstance(operator, Pooling) else (HEIGHT, WIDTH)), seed=4)
+    received = operator.received(rows)
+    for image in range(IMAGES):
+        counts = rows[image].flatten().numpy()
+        sums = [counts @ slow_matrix(operator, image, channel) for channel in range(CHANNELS)]
+        np.testing.assert_allclose(received[image].flatten(), np.mean(sums, 0), rtol=1e-6)
+
+
 def test_only_what_images_share_is_one_map_for_all() -> None:
     for name, make in OPERATORS.items():
         assert make().received().ndim == (2 if name == "shared" else 3), name
@@ -150,6 +161,9 @@ def test_more_rows_than_fit_a_chunk_are_all_counted() -> None:
     queries, keys = drawn(2, 1, 4, 23, 29), drawn(2, 1, 4, 5, 7)
     operator = SelfAttention(queries, keys, 0.5)
     torch.testing.assert_close(operator.received().flatten(1), operator.dense().sum(2)[:, 0])
+    rows = drawn(2, 23, 29, seed=2)
+    counted = (rows.flatten(1)[:, None] @ operator.dense()[:, 0])[:, 0]
+    torch.testing.assert_close(operator.received(rows).flatten(1), counted)
 
 
 def leaves(operator: Operator) -> list[Tensor]:

@@ -83,7 +83,7 @@ def test_a_model_carries_the_map_alone(saved: Path) -> None:
 
 
 def test_pretrained_weights_are_not_asked_for_again(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foveola.models.backbones._library_state", lambda *_: pytest.fail("asked for weights"))
+    monkeypatch.setattr("foveola.models.classification.library_state", lambda *_: pytest.fail("asked for weights"))
     assert FittedModel.load(saved).description.backbone.pretrained
 
 

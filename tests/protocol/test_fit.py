@@ -103,7 +103,7 @@ def test_arms_differ_in_nothing_but_their_attention(
 
     monkeypatch.setattr(fitting, "train", recorded)
     monkeypatch.setattr(fit, "_test", lambda *_: None)
-    arms = [name for name, arm in ARMS.items() if arm.backbone is None and arm.solve is None]
+    arms = [name for name, arm in ARMS.items() if arm.backbone is None and arm.trains]
     configuration, data, _ = load_data(configure(arms))
     before = torch.get_rng_state()
     for arm in arms:

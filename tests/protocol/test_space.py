@@ -46,7 +46,7 @@ def test_every_declared_value_can_be(arm: str) -> None:
     for declared in ("default", "paper"):
         space = space_of(started, arm, declared)  # type: ignore[arg-type]
         assert space_of(started, arm, in_words(space)) == space
-        assert (not space) == (ARMS[arm].solve is not None)
+        assert (not space) == (not ARMS[arm].trains)
         for key, values in space.items():
             for value in values.values if isinstance(values, Grid) else (values.low, values.high):
                 assert started.changed({key: value}).training.batch_size == 32

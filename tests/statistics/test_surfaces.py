@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
 from scipy import ndimage
 
 from foveola.errors import FoveolaError
@@ -68,6 +69,18 @@ def test_distances_of_large_blobs_are_those_of_scipys_transform() -> None:
     assert average == pytest.approx(np.concatenate([forth, back]).mean(), rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")  # MONAI's own use of MONAI
+def test_distances_are_those_that_monai_reports() -> None:
+    rng = np.random.default_rng(6)
+    a, b = rng.random((2, 17, 23)) < 0.1
+    a[0], b[:, -1] = True, True
+    found = surface_distances(a, b, (1.5, 0.5))
+    common = {"include_background": True, "spacing": [1.5, 0.5]}
+    pair = a[None, None], b[None, None]
+    assert found[0] == pytest.approx(float(compute_hausdorff_distance(*pair, percentile=95, **common)), rel=1e-6)
+    assert found[1] == pytest.approx(float(compute_average_surface_distance(*pair, symmetric=True, **common)), rel=1e-6)
+
+
 @given(masks, masks, spacings, st.sampled_from([np.flipud, np.fliplr, np.copy]))
 @patient
 def test_what_holds_for_all_masks(a: np.ndarray, b: np.ndarray, spacing: tuple[float, float], moved) -> None:
@@ -99,6 +112,6 @@ def test_empty_masks() -> None:
 
 def test_without_monai_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "monai", None)
-    monkeypatch.setitem(sys.modules, "monai.metrics", None)
+    monkeypatch.setitem(sys.modules, "monai.metrics.utils", None)
     with pytest.raises(FoveolaError, match=r"foveola\[segmentation\]"):
         surface_distances(np.ones((2, 3), dtype=bool), np.ones((2, 3), dtype=bool), (1.0, 1.0))

@@ -68,6 +68,10 @@ class LayerSettings(ArmSettings):
 
     at: str = "auto"
 
+    def place_in(self, backbone: nn.Module) -> str:
+        """Returns what ``at`` means for this backbone: itself, unless the mechanism belongs elsewhere by itself."""
+        return self.at
+
 
 class SolvedSettings(ArmSettings):
     """What every arm whose parameters are found without gradient training can be told.
@@ -163,7 +167,8 @@ class Arm:
         """
         if self.layer is not None:
             layer = self.layer
-            insert(backbone, lambda channels, size: layer(channels, size, settings), image, at=settings.at)
+            place = settings.place_in(backbone)
+            insert(backbone, lambda channels, size: layer(channels, size, settings), image, at=place)
         return backbone if self.network is None else self.network(backbone, image, settings)
 
 

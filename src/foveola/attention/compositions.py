@@ -42,7 +42,7 @@ class Product(Operator):
         outer = self.outer.dense()
         return outer @ self.inner.dense().to(outer)
 
-    def received(self, rows: Float[Tensor, "b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "#b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the column sums of the inner operator, whose rows count what they receive from the outer one."""
         counts = self.outer.received(rows)
         return self.inner.received(counts if counts.ndim == 3 else counts[None])
@@ -73,7 +73,7 @@ class SideBySide(Operator):
         """Returns the matrices of all operators as heads."""
         return torch.cat([part.dense() for part in self.parts], dim=1)
 
-    def received(self, rows: Float[Tensor, "b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "#b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the mean of the column sums."""
         return torch.stack([part.received(rows) for part in self.parts]).mean(0)
 
@@ -108,7 +108,7 @@ class WindowMeans(Operator):
         each = torch.eye(positions, dtype=torch.float64).reshape(1, positions, self.height, self.width)
         return self.apply(each).flatten(2).mT[:, None]
 
-    def received(self, rows: Float[Tensor, "b i j"] | None = None) -> Float[Tensor, "b h w"]:
+    def received(self, rows: Float[Tensor, "#b i j"] | None = None) -> Float[Tensor, "b h w"]:
         """Returns at each position the share of what its window counts."""
         high, broad = (-(-length // self.side) for length in (self.height, self.width))
         counts = torch.ones(1, high, broad) if rows is None else rows

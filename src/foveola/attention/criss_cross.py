@@ -58,7 +58,7 @@ class CrissCross(Operator):
         matrix = matrix + torch.einsum("bhwv,hg->bhwgv", self.rows, same_row)
         return matrix.flatten(3).flatten(1, 2)[:, None]
 
-    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"]:
+    def received(self, rows: Float[Tensor, "#b h w"] | None = None) -> Float[Tensor, "b h w"]:
         """Returns the column sums."""
         counts = self.rows.new_ones(self.rows.shape[:3]) if rows is None else rows.to(self.rows)
         from_column = torch.einsum("bhwg,bhw->bgw", self.columns, counts)

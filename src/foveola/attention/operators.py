@@ -38,7 +38,7 @@ class Operator(ABC):
         """Returns A; ``b`` is 1 where all images share it, and ``rows`` is 1 where it pools."""
 
     @abstractmethod
-    def received(self, rows: Float[Tensor, "b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "#b i j"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the column sums of A, averaged over heads: one map an image, or one for all that share A.
 
         Args:
@@ -69,7 +69,7 @@ class Shared(Operator):
         """Returns the diagonal matrix."""
         return torch.diag(self.weights.flatten())[None, None]
 
-    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "#b h w"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the weights."""
         return self.weights if rows is None else rows * self.weights
 
@@ -102,7 +102,7 @@ class Pointwise(Operator):
         """Returns one diagonal matrix an image and group."""
         return torch.diag_embed(self.weights.flatten(2))
 
-    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"]:
+    def received(self, rows: Float[Tensor, "#b h w"] | None = None) -> Float[Tensor, "b h w"]:
         """Returns the weights, averaged over groups."""
         return self.weights.mean(1) if rows is None else rows * self.weights.mean(1)
 
@@ -133,7 +133,7 @@ class Pooling(Operator):
         """Returns the row of each image and group."""
         return self.weights.flatten(2)[:, :, None]
 
-    def received(self, rows: Float[Tensor, "b 1 1"] | None = None) -> Float[Tensor, "b h w"]:
+    def received(self, rows: Float[Tensor, "#b 1 1"] | None = None) -> Float[Tensor, "b h w"]:
         """Returns the weights, averaged over groups."""
         return self.weights.mean(1) if rows is None else rows * self.weights.mean(1)
 
@@ -176,7 +176,7 @@ class SelfAttention(Operator):
         """Returns the softmax of all scores."""
         return self._rows(_tokens(self.queries))
 
-    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b i j"]:
+    def received(self, rows: Float[Tensor, "#b h w"] | None = None) -> Float[Tensor, "b i j"]:
         """Returns the column sums, averaged over heads, at the keys' positions."""
         alone = SelfAttention(self.queries.detach(), self.keys.detach(), self.scale)
         queries = torch.split(_tokens(alone.queries), CHUNK, dim=2)
@@ -187,7 +187,7 @@ class SelfAttention(Operator):
         return sums.mean(1).reshape(-1, *self.keys.shape[-2:])
 
     def _sums(
-        self, queries: Float[Tensor, "b heads rows d"], counts: Float[Tensor, "b rows"] | None
+        self, queries: Float[Tensor, "b heads rows d"], counts: Float[Tensor, "#b rows"] | None
     ) -> Float[Tensor, "b heads columns"]:
         """Returns the sums of rows of A, each counted so often; the products are added up in single precision."""
         part = self._rows(queries)
@@ -225,7 +225,7 @@ class Sum(Operator):
         heads = math.lcm(*(matrix.shape[1] for matrix in matrices))
         return self._total([matrix.repeat_interleave(heads // matrix.shape[1], dim=1) for matrix in matrices])
 
-    def received(self, rows: Float[Tensor, "b h w"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
+    def received(self, rows: Float[Tensor, "#b h w"] | None = None) -> Float[Tensor, "b h w"] | Float[Tensor, "h w"]:
         """Returns the weighted sum of the column sums."""
         return self._total([operator.received(rows) for _, operator in self.terms])
 

@@ -59,10 +59,15 @@ class ResidualSettings(LayerSettings):
     """What the arms ``pointwise``, ``self`` and ``joint`` can be told; see `ResidualBlock`.
 
     Attributes:
-        at: As in `LayerSettings`; but ``auto`` means ``stages`` in a network that classifies.
+        at: As in `LayerSettings`; but where images are classified ``auto`` means ``stages``, as these blocks have a
+            shortcut of their own.
         residual: Whether the features are added to what attention makes of them.
         residual_start: Where the factor of what is added starts; 0 changes nothing at the first step.
     """
 
     residual: bool = True
     residual_start: float = 0.0
+
+    def place_in(self, backbone: nn.Module) -> str:
+        """Returns ``at``, or ``stages`` for ``auto`` where the backbone does not say itself where attention goes."""
+        return "stages" if self.at == "auto" and not hasattr(backbone, "attention_places") else self.at

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 
+import numpy as np
+
 from foveola.extras import needed
 from foveola.statistics.overlap import Mask
 
@@ -17,9 +19,9 @@ def surface_distances(predicted: Mask, reference: Mask, spacing: tuple[float, fl
     The outline of a mask are its pixels that have one of their four neighbours outside of it; beyond the edge of the
     image is outside. Every pixel of either outline has its distance to the nearest of the other. The first value is the
     larger of the 95th percentiles of the two directions (linear between ranks), the second the mean of all distances of
-    both directions. As MONAI has them (`monai.metrics.compute_hausdorff_distance`,
-    `monai.metrics.compute_average_surface_distance`), in single precision; other tools take the percentile of both
-    directions together.
+    both directions. They are those of `monai.metrics.compute_hausdorff_distance` and
+    `monai.metrics.compute_average_surface_distance`, from MONAI's distances, which are found but once here and are in
+    single precision. Other tools take the percentile of both directions together.
 
     Two empty masks are 0 apart. If one alone is empty there is no distance, and both values are the diagonal of the
     image: no two pixels are further apart, so nothing that is predicted scores worse than nothing predicted, and the
@@ -34,7 +36,6 @@ def surface_distances(predicted: Mask, reference: Mask, spacing: tuple[float, fl
         FoveolaError: If MONAI is not installed.
 
     Example:
-        >>> import numpy as np
         >>> a, b = np.zeros((2, 5, 7), dtype=bool)
         >>> a[2, 1], b[2, 4] = True, True
         >>> surface_distances(a, b, (1.0, 0.5)), surface_distances(a, b & False, (3.0, 4.0))
@@ -46,11 +47,13 @@ def surface_distances(predicted: Mask, reference: Mask, spacing: tuple[float, fl
             0.0 if nothing else math.hypot(*(side * size for side, size in zip(spacing, predicted.shape, strict=True)))
         )
         return apart, apart
-    metrics = needed("monai.metrics", "segmentation")
-    pair = predicted[None, None], reference[None, None]
-    common = {"include_background": True, "spacing": list(spacing)}
+    edges = needed("monai.metrics.utils", "segmentation")
+    import torch  # slow to import, and MONAI has done so by now
+
+    pair = [torch.from_numpy(np.ascontiguousarray(mask)) for mask in (predicted, reference)]
     with warnings.catch_warnings():  # MONAI 1.5 and 1.6 call their own function in a way that they deprecate
         warnings.filterwarnings("ignore", message=".*always_return_as_numpy", category=FutureWarning)
-        hausdorff = metrics.compute_hausdorff_distance(*pair, percentile=PERCENTILE, **common)
-        average = metrics.compute_average_surface_distance(*pair, symmetric=True, **common)
-    return float(hausdorff), float(average)
+        _, both, _ = edges.get_edge_surface_distance(*pair, spacing=list(spacing), symmetric=True)
+    directions = [distances.numpy() for distances in both]
+    hd95 = max(float(np.percentile(distances, PERCENTILE)) for distances in directions)
+    return hd95, float(np.concatenate(directions).mean())
