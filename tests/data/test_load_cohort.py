@@ -9,7 +9,19 @@ from foveola.errors import FoveolaError
 
 
 def test_every_source_is_registered() -> None:
-    assert set(SOURCES) == {"folder", "table", "npz", "idrid", "jaffe", "medmnist", "digits", "phantom", "pairs", "chase", "isic2017"}
+    assert set(SOURCES) == {
+        "folder",
+        "table",
+        "npz",
+        "idrid",
+        "jaffe",
+        "medmnist",
+        "digits",
+        "phantom",
+        "pairs",
+        "chase",
+        "isic2017",
+    }
     assert set(TAKES) <= set(SOURCES)
 
 

@@ -72,10 +72,13 @@ def test_both_cover_the_same_rectangle(values: np.ndarray, tall: int, wide: int)
 
 @pytest.mark.parametrize("side", ["L", "R", ""])
 @pytest.mark.parametrize("flip", [True, False])
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
 @pytest.mark.parametrize("crop", [None, (7, 3, 61, 40), (0, 0, 20, 17)])
-def test_a_map_comes_back_to_where_it_came_from(crop: tuple[int, int, int, int] | None, flip: bool, side: str) -> None:
+def test_a_map_comes_back_to_where_it_came_from(
+    crop: tuple[int, int, int, int] | None, fit: str, flip: bool, side: str
+) -> None:
     """An image of its own coordinates, sent through the preprocessing and back, finds them again."""
-    settings = Preprocessing(image_size=48, crop=crop, flip=flip)
+    settings = Preprocessing.model_validate({"image_size": 48, "crop": crop, "flip": flip, "fit": fit})
     rows, columns = np.mgrid[:53, :67].astype(np.float32) / 67
     for coordinates in (rows, columns):
         prepared = prepare(coordinates, side, settings, 1)[0]

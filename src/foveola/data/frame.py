@@ -9,6 +9,9 @@ import numpy as np
 
 from foveola.data.preprocessing import DEFAULT_SIZE, Preprocessing, check_crop
 
+MOST_CHANNELS = 4
+"""As many does OpenCV average at a time."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -199,6 +202,8 @@ def resampled(values: np.ndarray, height: int, width: int, *, nearest: bool = Fa
             for count, length in zip((height, width), values.shape[:2], strict=True)
         )
         return np.ascontiguousarray(values[rows[:, None], columns])
+    if values.ndim == 3 and values.shape[2] > MOST_CHANNELS:
+        return np.stack([resampled(channel, height, width) for channel in np.moveaxis(values, 2, 0)], axis=2)
     shrunk = (min(values.shape[1], width), min(values.shape[0], height))
     made = cv2.resize(np.ascontiguousarray(values), shrunk, interpolation=cv2.INTER_AREA)
     made = cv2.resize(made, (width, height), interpolation=cv2.INTER_LINEAR)
