@@ -19,6 +19,7 @@ from foveola.errors import FoveolaError
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "PPM", "WEBP")
 DIGEST_BYTES = 16
 KINDS = {
+    "L": "8-bit grey", "RGB": "8-bit RGB",
     "1": "1-bit", "P": "palette", "PA": "palette with alpha", "LA": "grey with alpha", "RGBA": "RGB with alpha",
     "CMYK": "CMYK", "I": "32-bit grey", "F": "floating-point grey",
 }  # fmt: skip
