@@ -113,7 +113,12 @@ def try_out(network: nn.Module, name: str, shape: ImageShape) -> None:
         with torch.no_grad():
             logits = network.eval()(torch.zeros(1, shape.channels, side, side))
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if shape.per_pixel:
+            raise FoveolaError(
+                "a backbone for images of any size", f"'{name}', which fails at {side} px ({reason})", "--backbone",
+                "choose another one, such as unet/resnet34",
+            ) from error  # fmt: skip
         raise FoveolaError(
             f"an image size that '{name}' can take", f"{side} px ({reason})", "--image-size",
             "choose another size, larger for most networks, or another --backbone",

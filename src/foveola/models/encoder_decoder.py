@@ -108,7 +108,7 @@ def encoder_decoder(settings: BackboneSettings, shape: ImageShape) -> Design:
             encoder_name=f"tu-{encoder}" if timm.is_model(encoder) else encoder,
             encoder_weights=None, in_channels=shape.channels, classes=shape.classes,
         )  # fmt: skip
-    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, AssertionError) as error:
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
         raise FoveolaError(
             "an encoder with features at strides of 2 to 32", f"'{name}' ({type(error).__name__}: {reason})",
@@ -166,15 +166,14 @@ def _states_of(encoder: nn.Module, state: State, name: str) -> State:
 def _in_whole(own: str, state: State) -> str:
     """Returns what timm calls a tensor of an encoder in the whole CNN.
 
-    An encoder is wrapped once or twice, and containers that stand in a row may be flattened: ``model.stages_0.norm`` is
-    ``stages.0.norm``.
+    An encoder is wrapped once or twice, and what stands in a container may have been taken out of it:
+    ``model.stages_0.norm`` is ``stages.0.norm``.
     """
     while own not in state and own.startswith("model."):
         own = own.removeprefix("model.")
-    if own in state:
-        return own
-    first, _, rest = own.partition(".")
-    return f"{first.replace('_', '.')}.{rest}" if first.count("_") == 1 else ".".join([*first.rsplit("_", 1), rest])
+    first = own.partition(".")[0]
+    taken_out = (f"{own[:at]}.{own[at + 1 :]}" for at, letter in enumerate(first) if letter == "_")
+    return next((name for name in (own, *taken_out) if name in state), own)
 
 
 def _decoder_of(name: str) -> Decoder:
