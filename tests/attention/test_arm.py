@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -173,3 +174,14 @@ def test_a_name_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ARMS["own"] is arm
     with pytest.raises(ValueError, match="arm 'own' is registered twice"):
         register(arm)
+
+
+def test_an_arm_with_a_label_is_that_arm_under_another_name() -> None:
+    again = ARMS["cbam@coarse"]
+    assert again == replace(ARMS["cbam"], name="cbam@coarse")
+    assert "cbam@coarse" in ARMS
+    assert "cbam@coarse" not in list(ARMS)
+    for name in ("cbam@", "@coarse", "camb@coarse"):
+        assert name not in ARMS
+        with pytest.raises(FoveolaError, match="known arm"):
+            ARMS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -172,7 +172,24 @@ class Arm:
         return backbone if self.network is None else self.network(backbone, image, settings)
 
 
-ARMS: Registry[Arm] = Registry("arm", "--arm", hint=" (an arm of your own needs foveola --plugin FILE)")
+class _Arms(Registry[Arm]):
+    """The arms by name; ``NAME@LABEL`` is the arm NAME again, which has settings of its own in a comparison.
+
+    Example:
+        >>> ARMS["plain@again"].name, "plain@again" in ARMS, "none@again" in ARMS
+        ('plain@again', True, False)
+    """
+
+    def __getitem__(self, name: str) -> Arm:
+        base, _, label = name.partition("@")
+        return replace(super().__getitem__(base), name=name) if label else super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        base, at, label = str(name).partition("@")
+        return super().__contains__(base) and (bool(label) or not at)
+
+
+ARMS = _Arms("arm", "--arm", hint=" (an arm of your own needs foveola --plugin FILE)")
 
 
 def register(arm: Arm) -> Arm:

@@ -83,7 +83,7 @@ def duration(seconds: float) -> str:
 
 def _summary(summary: pd.DataFrame) -> Table:
     table = Table(title="Test images, mean ± sd over fits", title_justify="left")
-    table.add_column("arm")
+    table.add_column("arm", no_wrap=True, overflow="fold")
     table.add_column("fits", justify="right")
     known = [name for name in TITLES if name in summary]
     for name in known:
