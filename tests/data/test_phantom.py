@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from foveola.data.cohort import Cohort
+from foveola.data.fundus import paint
 from foveola.data.fundus_scene import FOVEA, draw_scene
 from foveola.data.phantom import PhantomImages, load_phantom, phantom_truth
 from foveola.data.source import SOURCES, Request, check_options, split_specification
@@ -134,3 +136,33 @@ def test_bad_options_are_named(specification: str, message: str) -> None:
 def test_labels_of_the_users_are_refused(request_: Request, where: str) -> None:
     with pytest.raises(FoveolaError, match=where):
         load_phantom(request_)
+
+
+def test_masks_hold_all_lesions_and_nothing_else() -> None:
+    """A picture with its lesions, less the same picture without: what differs is lesion, on either side of the eye."""
+    cohort = load("phantom:n=12,size=256,shift=0.05,seed=4,masks=true")
+    assert (cohort.classes, cohort.task, cohort.truth) == (("background", "lesion"), "segmentation", None)
+    assert (cohort.table["label"] == -1).all()
+    assert cohort.masks is not None
+    for index in range(12):
+        scene = draw_scene(4, index, 0.05)
+        bare = replace(scene, macular=scene.macular[:0], nuisance=scene.nuisance[:0])
+        camera = np.random.default_rng([4, index]).spawn(1)[0]
+        brighter = cohort.images.read(index).astype(int) - paint(bare, 256, camera)
+        mask = cohort.masks.read(index)
+        assert mask.shape == (256, 256)
+        assert (brighter[mask == 0].max(axis=1) > 128).mean() < 1e-3
+        area = sum(math.pi * radius * radius * ratio for *_, radius, ratio, _ in [*scene.macular, *scene.nuisance])
+        assert mask.mean() == pytest.approx(area, rel=0.05)
+        if area:
+            whole = brighter.sum(axis=2) > 0.5 * np.percentile(brighter.sum(axis=2)[mask == 1], 60)
+            assert 2 * (whole & (mask == 1)).sum() / (whole.sum() + mask.sum()) > 0.85
+
+
+def test_masks_are_of_the_size_of_the_images_and_known_by_what_is_drawn() -> None:
+    cohort, other = (load(f"phantom:n=8,size=40,masks=true,seed={seed}") for seed in (1, 2))
+    assert cohort.masks is not None
+    assert other.masks is not None
+    assert cohort.masks.read(7).shape == cohort.images.read(7).shape[:2] == (40, 40)
+    assert len({masks.digest(index) for masks in (cohort.masks, other.masks) for index in (0, 7)}) == 4
+    assert load("phantom:n=8,masks=false").task == "classification"
