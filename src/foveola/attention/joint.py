@@ -122,10 +122,12 @@ class JointAttention(ResidualBlock):
             local = torch.sigmoid(self.share(features))
             return Sum(((1.0, Pointwise(local * gate.weights)), (1.0, Product(Pointwise(1 - local), pairs))))
         alpha, beta = self.coefficients()
-        return Sum(((alpha, gate), (beta, pairs)))
+        halves: tuple[tuple[float | Tensor, Operator], ...] = ((alpha, gate), (beta, pairs))
+        # what is fixed at 0 is left out, and not added as zeros: the other half is its own block to the last bit
+        return Sum(tuple(half for half in halves if isinstance(half[0], Tensor) or half[0]) or halves)
 
     def coefficients(self) -> tuple[float | Float[Tensor, ""], float | Float[Tensor, ""]]:
-        """Returns alpha and beta of ``additive``."""
+        """Returns alpha and beta of ``additive``, numbers where they are fixed."""
         if self.weights is None:
             return self.fixed
         alpha, beta = self.weights.softmax(0) if self.balanced else self.weights
@@ -167,7 +169,9 @@ class JointSettings(SelfAttentionSettings):
         return NUMBERED.get(value, value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _can_be(self) -> JointSettings:
+    def _has_use_for_its_coefficients(self) -> JointSettings:
+        if self.variant != "additive" and (self.coefficients, self.alpha, self.beta) != ("learned", 0.5, 0.5):
+            raise ValueError("no coefficients, alpha and beta where the variant is not additive, which alone has them")
         if self.coefficients == "balanced" and 0 in (self.alpha, self.beta):
             raise ValueError("alpha and beta above 0 where they are balanced, or coefficients fixed")
         return self

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from foveola.attention.arm import Arm, register
@@ -66,8 +66,14 @@ class SelfAttentionSettings(ResidualSettings):
     """
 
     kind: Kind = "nonlocal"
-    stride: Literal["auto"] | int = "auto"
+    stride: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     passes: int = Field(2, ge=1)
+
+    @model_validator(mode="after")
+    def _looks_at_all_where_keys_are_coarse(self) -> SelfAttentionSettings:
+        if self.kind == "crisscross" and self.stride not in ("auto", 1):
+            raise ValueError("a stride of 1 where only the own row and column are looked at, or another kind")
+        return self
 
     def stride_at(self, size: tuple[int, int]) -> int:
         """Returns the side of the windows for features of such a height and width."""
