@@ -29,8 +29,9 @@ Paths = tuple[tuple[Path, ...], ...]
 
 @register_source(
     "pairs",
-    usage="DIR or FILE.csv[,images=images,masks=masks,suffix=_mask,classes=0:background+255:vessel,spacing=1,unit=mm]",
-    summary="images and masks: folders side by side, a suffix, or a CSV with file,mask[,mask2,...]; + joins several",
+    usage="DIR or FILE.csv[,images=DIR] [,masks=DIR+...] [,suffix=_mask+...] [,classes=0:background+255:vessel] "
+    "[,spacing=0.5,unit=mm]",
+    summary="images and masks: folders 'images' and 'masks', a suffix, or a CSV with file,mask[,...]",
     options=("images", "masks", "suffix", "classes", "spacing", "unit"),
 )
 def load(request: Request) -> Cohort:
