@@ -176,6 +176,7 @@ class _Arms(Registry[Arm]):
     """The arms by name; ``NAME@LABEL`` is the arm NAME again, which has settings of its own in a comparison.
 
     Example:
+        >>> from foveola.attention import ARMS
         >>> ARMS["plain@again"].name, "plain@again" in ARMS, "none@again" in ARMS
         ('plain@again', True, False)
     """

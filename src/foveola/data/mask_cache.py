@@ -10,7 +10,7 @@ import numpy as np
 
 from foveola.data.cache import image_contents, in_modes, mask_contents, mirrored
 from foveola.data.cohort import Cohort
-from foveola.data.frame import frame_of
+from foveola.data.frame import Frame, frame_of
 from foveola.data.masks import IGNORED, Masks
 from foveola.data.preprocessing import Preprocessing, resolve
 from foveola.data.stored import Progress, described, in_parallel, key_of, stored, write_rows
@@ -23,8 +23,8 @@ FORMAT = 1
 def prepared_masks(cohort: Cohort, settings: Preprocessing, *, progress: Progress | None = None) -> np.ndarray:
     """Returns every mask of the cohort after preprocessing, pixel by pixel beside ``prepared_images``.
 
-    A stored pixel has the class of the original pixel that its centre lies in. What the image does not fill is
-    ``IGNORED``. The array is found by the content of images and masks and by the settings; see ``stored``.
+    A stored pixel has the class of the original pixel that its centre lies in, or the one that covers most of it; see
+    ``Preprocessing.masks``. What the image does not fill is ``IGNORED``. The array is found by the content of images and masks and by the settings; see ``stored``.
 
     Args:
         cohort: The images and their masks.
@@ -42,7 +42,7 @@ def prepared_masks(cohort: Cohort, settings: Preprocessing, *, progress: Progres
     if masks is None:
         raise ValueError(f"{cohort.name} has no masks")
     settings = resolve(settings, cohort.preprocessing)
-    geometry = settings.model_dump(include={"image_size", "fit", "crop"})
+    geometry = settings.model_dump(include={"image_size", "fit", "crop", "masks"})
 
     def make(path: Path) -> dict[str, Any]:
         modal = in_modes(cohort, settings)
@@ -65,9 +65,38 @@ def _rows(cohort: Cohort, masks: Masks, settings: Preprocessing, progress: Progr
         for observer, mask in enumerate(drawn):
             _check_size(cohort, masks, index, observer, (mask.shape[1], mask.shape[0]), size)
         frame = frame_of(height, width, settings, sides[index], where=cohort.images.where(index))
+        if settings.masks == "majority":
+            return np.stack([majority(mask, frame, len(cohort.classes)) for mask in drawn])
         return np.stack([frame.to_stored(mask, nearest=True, padding=IGNORED) for mask in drawn])
 
     yield from in_parallel(row, len(cohort), "Decoding masks", progress)
+
+
+def majority(mask: np.ndarray, frame: Frame, classes: int) -> np.ndarray:
+    """Returns the stored mask whose pixels have the class that covers most of their area.
+
+    Of classes that cover the same area it is the last, so that thin objects keep their width when sides are halved.
+
+    Args:
+        mask: ``height x width`` numbers of classes.
+        frame: Where the image lies in the stored square.
+        classes: How many there are.
+
+    Example:
+        >>> frame = frame_of(8, 16, Preprocessing(image_size=8), "")
+        >>> mask = np.zeros((8, 16), np.uint8)
+        >>> mask[:, 3:6] = 1
+        >>> majority(mask, frame, 2)[0].tolist()
+        [0, 1, 1, 0, 0, 0, 0, 0]
+    """
+    area = np.full((frame.size, frame.size), -1.0, np.float32)
+    chosen = np.full((frame.size, frame.size), IGNORED, np.uint8)
+    for number in range(classes):
+        own = frame.to_stored((mask == number).astype(np.float32))
+        most = np.zeros_like(chosen, dtype=bool)
+        most[frame.inside] = own[frame.inside] >= area[frame.inside]
+        area[most], chosen[most] = own[most], number
+    return chosen
 
 
 def _check_headers(cohort: Cohort, masks: Masks) -> None:

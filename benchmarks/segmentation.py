@@ -1,0 +1,173 @@
+"""Attention in decoders: step time and memory in DenseUNet and the small U-Net, against MONAI's and smp's blocks, and Dice.
+
+Without options it measures steps; with ``--dice DIR``, the folder of CHASE_DB1, it trains every arm there instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from monai.networks.blocks import SpatialAttentionBlock
+from monai.networks.nets.attentionunet import AttentionBlock
+from record import peak_mib, record
+from segmentation_models_pytorch.base.modules import SCSEModule
+from torch import Tensor, nn
+from torch.nn import functional
+
+from foveola.attention import ARMS, Arm, LayerSettings, Mechanism, Pointwise, attach
+from foveola.attention.arm import register
+from foveola.execution import LocalProcesses
+from foveola.models import BackboneSettings, ImageShape, arm_network
+from foveola.training.losses import SegmentationLoss
+
+
+class MonaiGate(Mechanism):
+    """MONAI's attention gate, with the decoder's features enlarged to the grid of those that it weighs."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.gate = AttentionBlock(2, max(channels // 2, 1), channels, channels)
+
+    def take_signal(self, channels: int) -> None:
+        self.gate = AttentionBlock(2, max(self.channels // 2, 1), channels, self.channels)
+
+    def operator(self, features: Tensor, *context: Any) -> Pointwise:
+        ones = torch.ones_like(features[:, :1])
+        signal = functional.interpolate(context[0], features.shape[2:], mode="bilinear") if context else features
+        psi = self.gate.psi(self.gate.relu(self.gate.W_g(signal) + self.gate.W_x(features)))
+        return Pointwise(ones * psi)
+
+
+class OtherSettings(LayerSettings):
+    """Where the block of another library goes."""
+
+
+for name, summary, operator, make in (
+    ("monai-gate", "MONAI's attention gate", "pointwise", MonaiGate),
+    ("monai-self", "MONAI's self-attention block", "self-attention", lambda c: SpatialAttentionBlock(2, c)),
+    ("scse", "smp's scSE", "pointwise", SCSEModule),
+):
+    register(Arm(name, summary, OtherSettings, operator, layer=lambda c, size, settings, make=make: make(c)))
+
+RIVALS = ("pointwise", "pointwise@gate", "monai-gate", "scse", "self", "monai-self", "joint")
+SETTINGS: dict[str, dict[str, Any]] = {"pointwise@gate": {"point": "gate"}}
+DENSE = {"plain": {}, "pointwise": {}, "self": {}, "joint": {}}
+
+
+def network(arm: str, backbone: str, size: int) -> nn.Module:
+    """Returns the network of an arm, the same weights for all but those of attention."""
+    torch.manual_seed(0)
+    shape = ImageShape(channels=3, size=size, classes=2, per_pixel=True)
+    chosen = BackboneSettings(name=backbone, pretrained=False)
+    made = arm_network(ARMS[arm], ARMS[arm].configure(SETTINGS.get(arm, {})), chosen, shape)
+    return attach(made).to(memory_format=torch.channels_last).train()
+
+
+class Step:
+    """One training step."""
+
+    def __init__(self, arm: str, backbone: str, size: int, batch: int, device: str) -> None:
+        self.model = network(arm, backbone, size).to(device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4)
+        self.loss = SegmentationLoss("dice-ce", 2)
+        images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
+        self.images = images.to(device, memory_format=torch.channels_last)
+        self.masks = (images[:, 0] > 1).long().to(device)
+
+    def __call__(self) -> float:
+        """Takes one step and returns its seconds."""
+        started = time.perf_counter()
+        self.optimizer.zero_grad()
+        self.loss(self.model(self.images), self.masks).backward()
+        self.optimizer.step()
+        if self.images.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+
+def peak_of(arm: str, backbone: str, size: int, batch: int) -> float:
+    """Returns the peak memory of two steps in a process of their own, in MiB."""
+    command = [sys.executable, __file__, "--alone", arm, backbone, str(size), str(batch)]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def measure(backbone: str, arms: tuple[str, ...], size: int, batch: int, rounds: int) -> pd.DataFrame:
+    """Returns a row an arm: parameters, step time over plain, and peak memory; steps are taken in turns."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    steps = {arm: Step(arm, backbone, size, batch, device) for arm in ("plain", *arms)}
+    seconds: dict[str, list[float]] = {arm: [] for arm in steps}
+    for number in range(rounds + 1):
+        for arm, step in steps.items():
+            took = step()
+            if number:  # the first round warms up
+                seconds[arm].append(took)
+    plain = np.array(seconds["plain"])
+    rows = []
+    for arm, step in steps.items():
+        ratios = np.array(seconds[arm]) / plain
+        rows.append({
+            "network": backbone, "arm": arm, "size": size, "batch": batch,
+            "parameters": sum(parameter.numel() for parameter in step.model.parameters()),
+            "step_s": float(np.median(seconds[arm])), "over_plain": float(np.median(ratios)),
+            "of_fastest": float(min(seconds[arm]) / plain.min()), "peak_mib": peak_of(arm, backbone, size, batch),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def dice(folder: Path, epochs: int, workers: int) -> pd.DataFrame:
+    """Returns mean Dice of every arm on the last eight photographs, after training on the first twenty."""
+    from foveola.protocol import compare, read_configuration
+
+    options = {
+        "data": f"chase:{folder}", "arms": {arm: SETTINGS.get(arm, {}) for arm in ("plain", *RIVALS)},
+        "backbone.name": "small-unet", "preprocessing.image_size": 500, "protocol": "holdout", "seeds": 2,
+        "segmentation.patch": 96, "segmentation.patches": 4, "segmentation.grid": "stored",
+        "training.epochs": epochs, "training.batch_size": 4, "training.lr": 0.005,
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        result = compare(
+            read_configuration(options=options), Path(scratch) / "run", executor=LocalProcesses(workers, threads=1)
+        )
+    return result.summary[["fits", "dice", "dice_sd", "boundary_dice", "false_islands"]].reset_index()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--dice", type=Path, help="the folder of CHASE_DB1")
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--alone", nargs=4, help="for this script's own use")
+    arguments = parser.parse_args()
+    if arguments.alone:
+        arm, backbone, size, batch = arguments.alone
+        step, before = Step(arm, backbone, int(size), int(batch), "cpu"), peak_mib()
+        step(), step()
+        print(json.dumps(peak_mib() - before))
+        return
+    if arguments.dice:
+        note = f"Dice on CHASE_DB1 at half size, small U-Net, {arguments.epochs} epochs, two seeds"
+        record("segmentation_rivals_dice", dice(arguments.dice, arguments.epochs, arguments.workers), note)
+        return
+    torch.set_num_threads(1)
+    table = pd.concat([
+        measure("denseunet", tuple(DENSE)[1:], 256, 1, arguments.rounds),
+        measure("small-unet", RIVALS, 96, 8, arguments.rounds),
+    ])  # fmt: skip
+    note = "One training step, one thread, over a plain one; attention at the places of its arm, `at=auto`"
+    record(f"segmentation_step_{'cuda' if torch.cuda.is_available() else 'cpu'}", table, note)
+
+
+if __name__ == "__main__":
+    main()
