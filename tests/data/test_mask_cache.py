@@ -14,7 +14,7 @@ from foveola.data.arrays import ArrayImages
 from foveola.data.cache import fingerprint, prepared_images
 from foveola.data.cohort import Cohort, sample_table
 from foveola.data.frame import frame_of
-from foveola.data.mask_cache import prepared_masks
+from foveola.data.mask_cache import majority, prepared_masks
 from foveola.data.masks import IGNORED
 from foveola.data.preprocessing import Preprocessing
 from foveola.errors import FoveolaError
@@ -183,3 +183,39 @@ def test_a_cohort_without_masks_has_none_to_prepare() -> None:
     cohort = replace(cohort_of(FakeMasks(drawn())), masks=None)
     with pytest.raises(ValueError, match="drawings has no masks"):
         prepared_masks(cohort, PAD)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+def test_the_majority_is_the_class_with_the_largest_area(fit: str) -> None:
+    mask = np.random.default_rng(0).integers(0, 3, (54, 36)).astype(np.uint8)
+    frame = frame_of(54, 36, Preprocessing(image_size=9, fit=fit), "")  # type: ignore[arg-type]
+    top, left = (side.start for side in frame.inside)
+    height, width = (side.stop - side.start for side in frame.inside)
+    expected = np.full((9, 9), IGNORED)
+    down, across = 54 // height, 36 // width
+    for y in range(height):
+        for x in range(width):
+            part = mask[down * y : down * (y + 1), across * x : across * (x + 1)]
+            counts = [int((part == k).sum()) for k in range(3)]
+            expected[top + y, left + x] = max(k for k in range(3) if counts[k] == max(counts))
+    np.testing.assert_array_equal(majority(mask, frame, 3), expected)
+
+
+def test_masks_by_majority_are_stored_apart_from_those_by_nearest() -> None:
+    mask = np.zeros((18, 18), np.uint8)
+    mask[:, 2:4] = 1
+    images = ArrayImages(np.zeros((1, 18, 18), np.uint8), "stack.npz")
+    masks = FakeMasks([(mask, mask)])
+    cohort = Cohort("drawn", ("back", "front"), sample_table(["a"], [-1]), images, masks=masks)
+    nearest, by_area = (
+        prepared_masks(cohort, Preprocessing(image_size=9, masks=how)) for how in ("nearest", "majority")
+    )
+    assert nearest[0, 0, 0].tolist() == [0, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert by_area[0, 0, 0].tolist() == [0, 1, 0, 0, 0, 0, 0, 0, 0]
+    mask[:, 2:4], mask[:, 3:5] = 0, 1
+    nearest, by_area = (
+        prepared_masks(replace(cohort, masks=FakeMasks([(mask, mask)])), Preprocessing(image_size=9, masks=how))
+        for how in ("nearest", "majority")
+    )
+    assert nearest[0, 0, 0].tolist() == [0, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert by_area[0, 0, 0].tolist() == [0, 1, 1, 0, 0, 0, 0, 0, 0]

@@ -12,7 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from foveola.errors import FoveolaError
+from foveola.models import BackboneSettings, ImageShape, build_backbone
 from foveola.models.small_unet import SmallUNet
+from foveola.settings import validated
 
 
 def network(width: int = 4) -> SmallUNet:
@@ -112,3 +115,16 @@ def test_exports_to_onnx_for_all_sizes_at_once(tmp_path: Path) -> None:
             expected = made(images)
         (got,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
         np.testing.assert_allclose(got, expected.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_the_width_scales_every_level_and_is_of_this_network_alone() -> None:
+    shape = ImageShape(channels=3, size=32, classes=2, per_pixel=True)
+    narrow = build_backbone(BackboneSettings(name="small-unet", width=8), shape)
+    usual = build_backbone(BackboneSettings(name="small-unet"), shape)
+    channels = [
+        [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)][:-1]
+        for network in (narrow, usual)
+    ]
+    assert channels[1] == [2 * width for width in channels[0]]
+    with pytest.raises(FoveolaError, match="small-unet alone"):
+        validated(BackboneSettings, {"name": "denseunet", "width": 8}, "backbone")

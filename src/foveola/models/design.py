@@ -42,6 +42,7 @@ class BackboneSettings(Settings):
             up to 64 px. Encoders have the standard one.
         growth: Channels that a layer of ``denseunet`` adds; 48, as published, where it is ``None``.
         blocks: Layers of each of its four dense blocks; (6, 12, 36, 24), as published, where it is ``None``.
+        width: Channels of the first level of ``small-unet``; 16 where it is ``None``.
     """
 
     name: str = "resnet18"
@@ -50,6 +51,7 @@ class BackboneSettings(Settings):
     stem: Literal["auto", "standard", "small"] = "auto"
     growth: int | None = Field(None, ge=1)
     blocks: tuple[int, int, int, int] | None = None
+    width: int | None = Field(None, ge=1)
 
     @property
     def starts_trained(self) -> bool:
@@ -69,11 +71,12 @@ class BackboneSettings(Settings):
             raise ValueError("at least one layer in every block")
         return value
 
-    @field_validator("growth", "blocks")
+    @field_validator("growth", "blocks", "width")
     @classmethod
-    def _of_denseunet_alone(cls, value: Any, info: ValidationInfo) -> Any:
-        if value is not None and info.data.get("name") != "denseunet":
-            raise ValueError(f"no such setting for the backbone '{info.data.get('name')}', as denseunet alone has it")
+    def _of_one_alone(cls, value: Any, info: ValidationInfo) -> Any:
+        owner = "small-unet" if info.field_name == "width" else "denseunet"
+        if value is not None and info.data.get("name") != owner:
+            raise ValueError(f"no such setting for the backbone '{info.data.get('name')}', as {owner} alone has it")
         return value
 
 

@@ -11,6 +11,10 @@ from foveola.models.design import OWN_SEGMENTERS, BackboneSettings, Design, Imag
 from foveola.models.segmenter import Segmenter, places
 
 
+WIDTH = 16
+"""Channels of the first level where nothing is said."""
+
+
 class SmallUNet(Segmenter):
     """A U-Net of four levels; 0.49 million parameters at the width of 16.
 
@@ -37,7 +41,7 @@ class SmallUNet(Segmenter):
         [f"up{number}.join" for number in (1, 2, 3)], [f"skip{number}" for number in (1, 2, 3)], attended=1
     )
 
-    def __init__(self, channels: int, classes: int, width: int = 16) -> None:
+    def __init__(self, channels: int, classes: int, width: int = WIDTH) -> None:
         super().__init__()
         self.level1 = _level(channels, width)
         self.level2 = _level(width, 2 * width)
@@ -91,7 +95,7 @@ def _level(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def _design(shape: ImageShape, settings: BackboneSettings) -> Design:
-    return Design(SmallUNet(shape.channels, shape.classes), ("classify",), ("level1.0",))
+    return Design(SmallUNet(shape.channels, shape.classes, settings.width or WIDTH), ("classify",), ("level1.0",))
 
 
 OWN_SEGMENTERS.add("small-unet", _design)
