@@ -29,9 +29,8 @@ Paths = tuple[tuple[Path, ...], ...]
 
 @register_source(
     "pairs",
-    usage="DIR or FILE.csv[,images=DIR] [,masks=DIR+...] [,suffix=_mask+...] [,classes=0:background+255:vessel] "
-    "[,spacing=0.5,unit=mm]",
-    summary="images and masks: folders 'images' and 'masks', a suffix, or a CSV with file,mask[,...]",
+    usage="DIR or FILE.csv[,images=,masks=,suffix=][,classes=0:background+255:vessel][,spacing=,unit=]",
+    summary="images and masks: two folders, a suffix, or a CSV with file,mask",
     options=("images", "masks", "suffix", "classes", "spacing", "unit"),
 )
 def load(request: Request) -> Cohort:
