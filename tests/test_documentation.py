@@ -15,6 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = ["--backbone", "small-cnn", "--image-size", "16", "--epochs", "2", "--batch-size", "4"]
+MASKS = ["--image-size", "32", "--epochs", "1", "--batch-size", "2"]
 
 
 def blocks(language: str) -> list[str]:
@@ -27,13 +28,19 @@ def commands(program: str) -> list[str]:
 
 @pytest.fixture
 def scans(tmp_path: Path) -> Path:
-    """Two folders of small grey images, one labelled."""
+    """Two folders of small grey images, one labelled, and one of images with masks."""
     rng = np.random.default_rng(0)
     for folder, count in (("scans/healthy", 7), ("scans/ill", 6), ("new-scans", 3)):
         (tmp_path / folder).mkdir(parents=True)
         for index in range(count):
             pixels = rng.integers(0, 255, (24, 20), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / folder / f"{index}.png")
+    for index in range(5):
+        mask = np.zeros((40, 32), np.uint8)
+        mask[4 + index : 30, 9:15] = 255
+        for folder, pixels in (("images", (mask // 2 + rng.integers(0, 99, (40, 32))).astype(np.uint8)), ("masks", mask)):
+            (tmp_path / "vessels" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "vessels" / folder / f"{index}.png")
     return tmp_path
 
 
@@ -52,10 +59,11 @@ def test_python_blocks_run() -> None:
 def test_foveola_commands_run(scans: Path) -> None:
     """Each as it stands, made small; ``predict`` and ``explain`` use the model that ``fit`` leaves."""
     lines = commands("foveola")
-    assert [shlex.split(line)[1] for line in lines] == ["compare", "fit", "predict", "explain"]
+    assert [shlex.split(line)[1] for line in lines] == ["compare", "fit", "predict", "explain", "compare"]
     for line in lines:
         words = shlex.split(line)[1:]
-        extra = {"compare": [*SMALL, "--folds", "2", "--repeats", "1"], "fit": SMALL}.get(words[0], [])
+        own = MASKS if any(word.startswith("pairs:") for word in words) else SMALL
+        extra = {"compare": [*own, "--folds", "2", "--repeats", "1"], "fit": SMALL}.get(words[0], [])
         run = subprocess.run(
             [sys.executable, "-m", "foveola", *words, *extra], cwd=scans, capture_output=True, text=True, check=False
         )
@@ -64,6 +72,7 @@ def test_foveola_commands_run(scans: Path) -> None:
     assert len(list((scans / "maps" / "images").glob("*.png"))) == 3
     assert len(list((scans / "explained").rglob("*-overlay.png"))) == 2 * 3
     assert list(scans.glob("runs/scans-*/maps/arms.png"))
+    assert len(list(scans.glob("runs/*vessels-*/fits/joint/*/masks/*.png"))) == 5
 
 
 def test_make_commands_are_exactly_two() -> None:
