@@ -11,11 +11,14 @@ import torch
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
-from foveola.attention import insert
-from foveola.attention.placement import Followed, places_in, residual_blocks, stages_of
+from foveola.attention import Attended, Mechanism, Pointwise, insert
+from foveola.attention.placement import Followed, Place, places_in, residual_blocks, stages_of
 from foveola.attention.probing import outputs_of, shapes_of
 from foveola.errors import FoveolaError
+from foveola.models import BackboneSettings, ImageShape, backbone_design
+from foveola.models.dense_unet import DenseUNet
 from foveola.models.small_cnn import small_cnn
+from foveola.models.small_unet import SmallUNet
 
 IMAGE = torch.zeros(1, 3, 48, 40)
 IMAGES = torch.randn(2, 3, 48, 40, generator=torch.Generator().manual_seed(0))
@@ -174,3 +177,112 @@ def test_a_module_that_is_not_used_is_no_place() -> None:
     assert places_in(network, "spare", IMAGE) == ["spare"]
     with pytest.raises(FoveolaError, match="got nothing, in the module 'spare' of the backbone; name another module"):
         insert(network, times(1.0), IMAGE, at="spare")
+
+
+class Listening(Mechanism):
+    """Remembers how many channels its signal was to have, and keeps to it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels, self.signal, self.heard = channels, 0, 0
+
+    def take_signal(self, channels: int) -> None:
+        self.signal = channels
+
+    def operator(self, features: Tensor, *context: Any) -> Pointwise:
+        assert features.shape[1] == self.channels
+        assert len(context) == bool(self.signal)
+        for signal in context:
+            assert signal.shape[1] == self.signal
+            assert features.shape[2:] == tuple(2 * side for side in signal.shape[2:])
+        self.heard += 1
+        return Pointwise(features.mean(1, keepdim=True))
+
+
+def listening(network: nn.Module, at: str) -> dict[str, tuple[int, int]]:
+    """Returns the channels of the features and of the signal at every place, once the network has run."""
+    places = insert(network, lambda channels, size: Listening(channels), IMAGE, at=at)
+    with torch.no_grad():
+        logits, maps = Attended(network.eval(), None)(IMAGES, return_maps=True)
+    assert logits.shape == (2, 2, 48, 40)
+    assert sorted(maps) == sorted(places)
+    made = {place: network.get_submodule(place).attention for place in places}
+    assert all(isinstance(each, Listening) and each.heard == 1 for each in made.values())
+    return {place: (each.channels, each.signal) for place, each in made.items()}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("auto", {"bottleneck": (128, 0), "up1.join": (192, 128)}),
+        ("bottleneck", {"bottleneck": (128, 0)}),
+        ("stages", {"up1.join": (192, 128), "up2.join": (96, 64), "up3.join": (48, 32)}),
+        ("skips", {"skip1": (16, 32), "skip2": (32, 64), "skip3": (64, 128)}),
+        ("skip2, bottleneck ,skip2", {"skip2": (32, 64), "bottleneck": (128, 0)}),
+        ("auto,up1.join,level1", {"bottleneck": (128, 0), "up1.join": (192, 128), "level1": (16, 0)}),
+    ],
+)
+def test_places_of_a_network_and_the_signals_there(at: str, expected: dict[str, tuple[int, int]]) -> None:
+    assert listening(SmallUNet(3, 2), at) == expected
+
+
+def test_places_and_signals_of_denseunet() -> None:
+    network = DenseUNet(3, 2, growth=4, blocks=(1, 2, 3, 1))  # the encoder puts out 8, 12, 14 and 19 channels
+    assert listening(network, "auto,skips") == {
+        "bottleneck": (19, 0), "up1.join": (19, 19), "up2.join": (14, 14), "up3.join": (12, 12),
+        "skip1": (8, 8), "skip2": (12, 12), "skip3": (14, 14), "skip4": (19, 19),
+    }  # fmt: skip
+
+
+def test_a_library_decoder_gives_no_signal() -> None:
+    network = backbone_design(
+        BackboneSettings(name="manet/test_resnet", pretrained=False),
+        ImageShape(channels=3, size=48, classes=2, per_pixel=True),
+    )
+    found = listening(network, "auto,skips")
+    assert len(found) == 8
+    assert {signal for _, signal in found.values()} == {0}  # the stages are called with features of the encoder
+
+
+def test_a_layer_that_is_no_mechanism_gets_no_signal() -> None:
+    network, twin = SmallUNet(3, 2).eval(), SmallUNet(3, 2).eval()
+    twin.load_state_dict(network.state_dict())
+    insert(twin, times(1.0), IMAGE, at="stages,skips")  # which takes features alone
+    torch.testing.assert_close(twin(IMAGES), network(IMAGES))
+
+
+def test_a_place_lets_features_through() -> None:
+    features = torch.rand(2, 8, 12, 10)
+    assert Place()(features) is features
+    assert Place()(features, torch.rand(2, 16, 6, 5)) is features
+
+
+def test_blocks_of_an_encoder_take_attention_too() -> None:
+    network = backbone_design(
+        BackboneSettings(name="unet/resnet18", pretrained=False),
+        ImageShape(channels=3, size=48, classes=2, per_pixel=True),
+    )
+    assert insert(network, times(1.0), IMAGE, at="blocks") == [
+        f"encoder.model.layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ("up9", "a known stage, got 'up9', in .*; choose among auto, bottleneck, stages, skips, up1.join, "),
+        ("blocks", "a backbone with residual blocks that take attention, got a SmallUNet without"),
+    ],
+)
+def test_where_it_cannot_go_in_a_network_with_places_is_said(at: str, message: str) -> None:
+    with pytest.raises(FoveolaError, match=message):
+        places_in(SmallUNet(3, 2), at, IMAGE)
+
+
+def test_a_group_without_places_is_named() -> None:
+    network = backbone_design(
+        BackboneSettings(name="deeplabv3/test_resnet", pretrained=False),
+        ImageShape(channels=3, size=48, classes=2, per_pixel=True),
+    )
+    with pytest.raises(FoveolaError, match=r"with skips, got EncoderDecoder, which has none, in .* among auto, bott"):
+        places_in(network, "skips", IMAGE)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import Arm, ArmSettings, Attended, LayerSettings, Mechanism, Operator, Pointwise
+from foveola.attention import ARMS, Arm, ArmSettings, Attended, LayerSettings, Mechanism, Operator, Pointwise
 from foveola.errors import FoveolaError
-from foveola.models import BackboneSettings, ImageShape, arm_backbone, arm_network
+from foveola.models import BackboneSettings, ImageShape, arm_backbone, arm_network, build_backbone
 
 SHAPE = ImageShape(channels=1, size=24, classes=3)
 SMALL = BackboneSettings(name="small-cnn")
@@ -89,3 +89,55 @@ def test_images_too_small_for_attention_are_refused_before_anything_is_trained()
 
 def test_it_is_built_in_training_mode() -> None:
     assert all(part.training for part in built(GATED).modules())
+
+
+PIXELS = ImageShape(channels=1, size=40, classes=3, per_pixel=True)
+UNET = BackboneSettings(name="small-unet")
+
+
+def segmenting(name: str, load: bool = True, **values: Any) -> nn.Module:
+    torch.manual_seed(4)
+    arm = ARMS[name]
+    return arm_network(arm, arm.configure(values), UNET, PIXELS, load=load)
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.segments and arm.layer is not None])
+@pytest.mark.parametrize("at", ["auto", "skips,up2.join"])
+def test_every_layer_goes_into_a_network_for_pixels(name: str, at: str) -> None:
+    network = segmenting(name, at=at).eval()
+    with torch.no_grad():
+        logits, maps = Attended(network, None)(torch.rand(2, 1, 50, 70), return_maps=True)
+    assert logits.shape == (2, 3, 50, 70)
+    places = ["bottleneck", "up1.join"] if at == "auto" else ["skip3", "skip2", "up2.join", "skip1"]
+    assert list(maps) in (places, [])  # there is no map of weights of channels
+    empty = segmenting(name, load=False, at=at)
+    empty.load_state_dict(network.state_dict())
+
+
+@pytest.mark.parametrize("name", ["plain", "l1", "free-mask"])
+def test_masks_and_plain_leave_the_network_for_pixels_as_it_is(name: str) -> None:
+    plain = build_backbone(UNET, PIXELS).state_dict()
+    assert segmenting(name).state_dict().keys() == plain.keys()
+
+
+@pytest.mark.parametrize("name", ["learn-to-pay", "attention-gate", "resattnet92", "logistic-regression"])
+def test_an_arm_with_a_network_of_its_own_gives_no_pixel_a_class(name: str) -> None:
+    assert not ARMS[name].segments
+    with pytest.raises(FoveolaError, match=f"got '{name}', which classifies images, in --arm; choose among .*plain"):
+        segmenting(name)
+
+
+def test_ppcr_that_is_tied_to_a_size_is_tied_to_that_of_training() -> None:
+    network = segmenting("ppcr", preset="paper-like").eval()
+    assert network(torch.rand(2, 1, 40, 40)).shape == (2, 3, 40, 40)
+    with pytest.raises(FoveolaError, match="features of the size that PPCR is tied to, 5 x 5, got 7 x 9"):
+        network(torch.rand(2, 1, 50, 70))
+
+
+def test_a_backbone_that_fails_is_no_network_for_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def only_odd(channels: int, size: tuple[int, int], settings: Any) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(channels, channels, 9), nn.ZeroPad2d(4))
+
+    arm = Arm("wide", "a large kernel", LayerSettings, "none", layer=only_odd)
+    with pytest.raises(FoveolaError, match="for images of any size, got 'wide with small-unet', which fails at 40 px"):
+        arm_network(arm, arm.configure({}), UNET, PIXELS)

@@ -20,6 +20,7 @@ from foveola.models import (
     build_backbone,
     pretrained_statistics,
 )
+from foveola.models.strided import StridedConvolution
 
 
 def fresh(name: str, *, channels: int = 3, size: int = 70, classes: int = 5, **options: Any) -> nn.Module:
@@ -144,6 +145,11 @@ def test_is_left_in_training_mode() -> None:
         (BackboneSettings(name="small-cnn"), False),
         (BackboneSettings(name="small-cnn", weights=Path("w.pth")), True),
         (BackboneSettings(pretrained=False, weights=Path("w.pth")), True),
+        (BackboneSettings(name="unet/resnet34"), True),
+        (BackboneSettings(name="unet/resnet34", pretrained=False), False),
+        (BackboneSettings(name="denseunet"), False),
+        (BackboneSettings(name="small-unet"), False),
+        (BackboneSettings(name="small-unet", weights=Path("w.pth")), True),
     ],
 )
 def test_knows_whether_it_starts_trained(settings: BackboneSettings, trained: bool) -> None:
@@ -154,6 +160,8 @@ def test_pretrained_statistics() -> None:
     assert pretrained_statistics("resnet18") == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert pretrained_statistics("googlenet") == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     assert pretrained_statistics("tf_efficientnet_lite0") == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert pretrained_statistics("unet/tf_efficientnet_lite0") == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert pretrained_statistics("fpn/mit_b0") == pretrained_statistics("resnet18")
 
 
 @pytest.mark.parametrize("build", [build_backbone, backbone_design])
@@ -175,3 +183,64 @@ def test_an_encoder_without_a_head_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(timm, "create_model", lambda *_, **__: headless)
     with pytest.raises(FoveolaError, match="expected a backbone that classifies, got 'resnet18', in --backbone"):
         fresh("resnet18")
+
+
+PIXELS = ImageShape(channels=3, size=200, classes=4, per_pixel=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"name": "small-unet"},
+        {"name": "denseunet", "growth": 4, "blocks": (1, 2, 2, 1)},
+        {"name": "test_resnet"},
+        {"name": "fpn/test_resnet"},
+    ],
+)
+def test_where_every_pixel_gets_a_class_images_of_any_size_are_taken(values: dict[str, Any]) -> None:
+    settings = BackboneSettings(**values, pretrained=False)
+    network = build_backbone(settings, PIXELS)
+    assert network.training
+    design = backbone_design(settings, PIXELS)
+    design.load_state_dict(network.state_dict())
+    images = torch.rand(2, 3, 50, 70)
+    with torch.no_grad():
+        logits = network.eval()(images)
+        assert torch.equal(design.eval()(images), logits)
+    assert logits.shape == (2, 4, 50, 70)
+
+
+def test_networks_for_pixels_are_tried_out_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("foveola.models.backbones.try_out", lambda network, name, shape: seen.append(shape.size))
+    build_backbone(BackboneSettings(name="small-unet"), PIXELS)
+    build_backbone(BackboneSettings(name="small-unet"), PIXELS.model_copy(update={"size": 40}))
+    assert seen == [64, 40]
+
+
+def test_our_own_networks_for_pixels_take_files_of_weights(tmp_path: Path) -> None:
+    trained = build_backbone(BackboneSettings(name="small-unet"), PIXELS)
+    torch.save(trained.state_dict(), tmp_path / "weights.pth")
+    settings = BackboneSettings(name="small-unet", weights=tmp_path / "weights.pth")
+    other = build_backbone(settings, PIXELS.model_copy(update={"classes": 2})).state_dict()
+    changed = [name for name, value in trained.state_dict().items() if not torch.equal(value, other[name])]
+    assert changed == ["classify.weight", "classify.bias"]
+
+
+def test_the_first_gradient_of_networks_for_pixels_is_fast_too() -> None:
+    for name, layer in (("denseunet", "stem.1"), ("unet/resnet18", "encoder.model.conv1")):
+        with torch.device("meta"):
+            network = build_backbone(BackboneSettings(name=name, pretrained=False), PIXELS)
+        assert isinstance(network.get_submodule(layer), StridedConvolution)
+
+
+@pytest.mark.parametrize("name", ["denseunet", "small-unet", "unet/resnet34"])
+def test_a_network_for_pixels_classifies_no_images(name: str) -> None:
+    with pytest.raises(FoveolaError, match=rf"that classifies images, got '{name}', which gives every pixel a class"):
+        build_backbone(BackboneSettings(name=name), shape(3, 70))
+
+
+@pytest.mark.parametrize("name", ["vgg-att", "small-cnn", "linear"])
+def test_what_classifies_images_is_no_network_for_pixels(name: str) -> None:
+    with pytest.raises(FoveolaError, match=rf"got '{name}', which classifies images, in --backbone; choose denseunet"):
+        build_backbone(BackboneSettings(name=name), PIXELS)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from foveola.models.strided import StridedConvolution
+from foveola.models.strided import StridedConvolution, quicken
 
 SHAPES = [
     (7, 3, 24, 20),
@@ -60,3 +60,11 @@ def test_shares_parameters_and_names() -> None:
 )
 def test_other_layers_do_not_suit(layer: nn.Module) -> None:
     assert not StridedConvolution.suits(layer)
+
+
+def test_takes_the_place_of_those_that_it_suits() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    kept = network[0].weight
+    quicken(network, ["0", "1", "2"])
+    assert [type(layer) for layer in network] == [StridedConvolution, nn.ReLU, nn.Conv2d]
+    assert network[0].weight is kept

@@ -131,14 +131,14 @@ def places_in(backbone: nn.Module, at: str, image: Tensor) -> list[str]:
     names = [member for name in at.split(",") for member in own.get(name.strip(), (name.strip(),))]
     for name in names:
         if name not in known:
-            offered = [*own, *dict.fromkeys(place for group in own.values() for place in group)]
+            offered = dict.fromkeys([*own, *(place for group in own.values() for place in group)])
             raise FoveolaError(
                 "a known stage", f"'{name}'", "the arm's setting `at`",
                 "choose among " + ", ".join(offered or stages_of(backbone, image) or known),
             )  # fmt: skip
     if not names:
         raise FoveolaError(
-            f"a backbone with {at}", f"a {type(backbone).__name__} without", "the arm's setting `at`",
+            f"a backbone with {at}", f"{type(backbone).__name__}, which has none", "the arm's setting `at`",
             "choose among " + ", ".join(group for group in own if own[group]),
         )  # fmt: skip
     return list(dict.fromkeys(names))
