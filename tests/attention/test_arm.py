@@ -185,3 +185,9 @@ def test_an_arm_with_a_label_is_that_arm_under_another_name() -> None:
         assert name not in ARMS
         with pytest.raises(FoveolaError, match="known arm"):
             ARMS[name]
+
+
+def test_arms_with_a_layer_a_mask_or_nothing_segment() -> None:
+    assert all(ARMS[name].segments for name in ("plain", "cbam", "l1", "global"))
+    assert not any(ARMS[name].segments for name in ("learn-to-pay", "attention-gate", "resattnet92", "majority"))
+    assert not Arm("person", "a reader", ArmSettings, "none", human=True).segments

@@ -191,7 +191,7 @@ PIXELS = ImageShape(channels=3, size=200, classes=4, per_pixel=True)
 @pytest.mark.parametrize(
     "values",
     [
-        {"name": "small-unet"},
+        {"name": "small-unet", "width": 5},
         {"name": "denseunet", "growth": 4, "blocks": (1, 2, 2, 1)},
         {"name": "test_resnet"},
         {"name": "fpn/test_resnet"},
@@ -208,6 +208,14 @@ def test_where_every_pixel_gets_a_class_images_of_any_size_are_taken(values: dic
         logits = network.eval()(images)
         assert torch.equal(design.eval()(images), logits)
     assert logits.shape == (2, 4, 50, 70)
+
+
+def test_settings_of_size_reach_our_own_networks() -> None:
+    small = build_backbone(BackboneSettings(name="small-unet", width=5), PIXELS)
+    dense = build_backbone(BackboneSettings(name="denseunet", growth=4, blocks=(1, 2, 2, 1)), PIXELS)
+    shapes = [tuple(network.get_submodule("classify").weight.shape) for network in (small, dense)]
+    assert shapes == [(4, 5, 1, 1), (4, 5, 1, 1)]  # 4 g / 3, rounded down
+    assert len(dense.get_submodule("block3")) == 2
 
 
 def test_networks_for_pixels_are_tried_out_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,10 @@ def test_blocks_are_given_as_numbers_or_as_written_on_the_command_line(blocks: A
             "no such setting for the backbone 'resnet18', as denseunet alone has it, got 8, in backbone.growth; change",
         ),
         ({"blocks": (2, 3, 4, 3)}, r"no such setting for the backbone 'resnet18'.* in backbone\.blocks; change it"),
+        (
+            {"name": "denseunet", "width": 8},
+            r"for the backbone 'denseunet', as small-unet alone has it, got 8, in backbone\.width",
+        ),
         ({"name": "denseunet", "growth": 0}, r"greater than or equal to 1, got 0, in backbone\.growth"),
         ({"name": "denseunet", "blocks": "2,3,4"}, r"in backbone\.blocks"),
         ({"name": "denseunet", "blocks": "2,0,4,3"}, r"at least one layer in every block.* in backbone\.blocks"),

@@ -10,7 +10,6 @@ from foveola.attention.placement import Place
 from foveola.models.design import OWN_SEGMENTERS, BackboneSettings, Design, ImageShape
 from foveola.models.segmenter import Segmenter, places
 
-
 WIDTH = 16
 """Channels of the first level where nothing is said."""
 
