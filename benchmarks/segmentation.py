@@ -1,4 +1,4 @@
-"""Attention in decoders: step time and memory in DenseUNet and the small U-Net, against MONAI's and smp's blocks, and Dice.
+"""Attention in decoders against MONAI's and smp's blocks: step time and memory in DenseUNet and a small U-Net, Dice.
 
 Without options it measures steps; with ``--dice DIR``, the folder of CHASE_DB1, it trains every arm there instead.
 """
@@ -40,9 +40,11 @@ class MonaiGate(Mechanism):
         self.gate = AttentionBlock(2, max(channels // 2, 1), channels, channels)
 
     def take_signal(self, channels: int) -> None:
+        """Prepares for the features of a decoder."""
         self.gate = AttentionBlock(2, max(self.channels // 2, 1), channels, self.channels)
 
     def operator(self, features: Tensor, *context: Any) -> Pointwise:
+        """Returns the gate."""
         ones = torch.ones_like(features[:, :1])
         signal = functional.interpolate(context[0], features.shape[2:], mode="bilinear") if context else features
         psi = self.gate.psi(self.gate.relu(self.gate.W_g(signal) + self.gate.W_x(features)))

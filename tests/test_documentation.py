@@ -38,7 +38,8 @@ def scans(tmp_path: Path) -> Path:
     for index in range(5):
         mask = np.zeros((40, 32), np.uint8)
         mask[4 + index : 30, 9:15] = 255
-        for folder, pixels in (("images", (mask // 2 + rng.integers(0, 99, (40, 32))).astype(np.uint8)), ("masks", mask)):
+        image = (mask // 2 + rng.integers(0, 99, (40, 32))).astype(np.uint8)
+        for folder, pixels in (("images", image), ("masks", mask)):
             (tmp_path / "vessels" / folder).mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(tmp_path / "vessels" / folder / f"{index}.png")
     return tmp_path

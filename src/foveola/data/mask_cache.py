@@ -24,7 +24,8 @@ def prepared_masks(cohort: Cohort, settings: Preprocessing, *, progress: Progres
     """Returns every mask of the cohort after preprocessing, pixel by pixel beside ``prepared_images``.
 
     A stored pixel has the class of the original pixel that its centre lies in, or the one that covers most of it; see
-    ``Preprocessing.masks``. What the image does not fill is ``IGNORED``. The array is found by the content of images and masks and by the settings; see ``stored``.
+    ``Preprocessing.masks``. What the image does not fill is ``IGNORED``. The array is found by the content of images
+    and masks and by the settings; see ``stored``.
 
     Args:
         cohort: The images and their masks.

@@ -42,8 +42,8 @@ class Preprocessing(Settings):
             deviation of the training images; ``auto`` is ``imagenet`` for a pretrained backbone, else ``training``.
         modes: ``strict`` refuses files that are neither 8-bit grey nor RGB; ``convert`` converts them.
         sizes: ``same`` refuses a cohort of differently sized images; ``any`` resizes them all to one size.
-        masks: How a mask is reduced: ``nearest`` takes one of its pixels for each that is stored, ``majority`` the class
-            that covers most of it, which keeps thin objects smooth.
+        masks: How a mask is reduced: ``nearest`` takes one of its pixels for each that is stored, ``majority`` the
+            class that covers most of it, which keeps thin objects smooth.
 
     Example:
         >>> Preprocessing(image_size="96", crop="10,0,90,60").crop

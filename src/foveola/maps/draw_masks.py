@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from foveola.data.masks import IGNORED
 from foveola.maps.panels import Panel, as_rgb, write_figure
 
-RIGHT, FALSE, MISSED, OTHER = (1.0, 1.0, 1.0), (0.90, 0.33, 0.05), (0.15, 0.55, 0.95), (0.95, 0.85, 0.25)
+RIGHT, FALSE, MISSED, OTHER = (1.0, 1.0, 1.0), (0.90, 0.33, 0.05), (0.1, 0.4, 0.85), (0.95, 0.85, 0.25)
 """Colours that are told apart with any colour vision: right, found where there is nothing, missed, of another class."""
 LEGEND = "white: as the reference, orange: only here, blue: only in the reference"
 
@@ -24,7 +24,7 @@ def agreement(mask: UInt8[np.ndarray, "h w"], reference: UInt8[np.ndarray, "h w"
 
     Example:
         >>> agreement(np.uint8([[1, 1, 0]]), np.uint8([[1, 0, 1]])).tolist()
-        [[[1.0, 1.0, 1.0], [0.9, 0.33, 0.05], [0.15, 0.55, 0.95]]]
+        [[[1.0, 1.0, 1.0], [0.9, 0.33, 0.05], [0.1, 0.4, 0.85]]]
     """
     picture = np.zeros((*mask.shape, 3))
     called, there = mask > 0, (reference > 0) & (reference != IGNORED)

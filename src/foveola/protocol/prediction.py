@@ -39,8 +39,8 @@ def predict(
 ) -> int:
     """Writes a table of predictions and returns how many there are.
 
-    A model that gives every pixel a class also writes its masks, in the size of the images as they were taken; the table
-    then has the area of every class, and scores where the images have masks to compare with.
+    A model that gives every pixel a class also writes its masks, in the size of the images as they were taken; the
+    table then has the area of every class, and scores where the images have masks to compare with.
 
     Args:
         model: The folder of a fitted model.
