@@ -9,9 +9,10 @@ import pytest
 from foveola.attention import ARMS
 from foveola.data import SOURCES
 from foveola.models import backbone_names
+from foveola.models.backbones import segmenter_names
 
 ROWS = ["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
-MEMBERS = {"data": tuple(SOURCES), "arms": tuple(ARMS), "backbones": backbone_names()}
+MEMBERS = {"data": tuple(SOURCES), "arms": tuple(ARMS), "backbones": (*segmenter_names(), *backbone_names())}
 
 
 @pytest.mark.parametrize("family", MEMBERS)

@@ -70,8 +70,9 @@ def _members(family: Family) -> Mapping[str, str | dict[str, str]]:
     if family is Family.attention:
         return _attention()
     from foveola.models import backbone_names
+    from foveola.models.backbones import segmenter_names
 
-    return dict.fromkeys(backbone_names(), "")
+    return dict.fromkeys(segmenter_names(), "for images with masks") | dict.fromkeys(backbone_names(), "")
 
 
 def _attention() -> dict[str, dict[str, str]]:
