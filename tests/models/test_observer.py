@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from foveola.attention import ARMS
+from foveola.classifier import AttentionClassifier
 from foveola.errors import FoveolaError
 from foveola.models.observer import HumanSettings
 
@@ -26,3 +28,9 @@ def test_nothing_is_trained() -> None:
     assert not ARMS["human"].trains
     with pytest.raises(FoveolaError, match="nothing is trained"):
         ARMS["human"].configure({"lr": 0.1})
+
+
+def test_a_person_has_no_network_and_is_no_classifier() -> None:
+    images, labels = np.random.default_rng(0).random((6, 12, 10)), np.arange(6) % 2
+    with pytest.raises(FoveolaError, match="an arm with a network, got 'human', a person"):
+        AttentionClassifier("human", epochs=1).fit(images, labels)

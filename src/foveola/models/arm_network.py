@@ -48,8 +48,8 @@ def arm_network(
         load: Whether to load the backbone's pretrained weights, if it has some.
 
     Raises:
-        FoveolaError: For what cannot be built for such images, and an arm that classifies where every pixel is to get
-            a class.
+        FoveolaError: For what cannot be built for such images, an arm that classifies where every pixel is to get a
+            class, and a person.
 
     Example:
         >>> arm, shape = ARMS["plain"], ImageShape(channels=1, size=32, classes=3)
@@ -57,6 +57,8 @@ def arm_network(
         >>> network(torch.rand(2, 1, 32, 32)).shape
         torch.Size([2, 3])
     """
+    if arm.human:
+        raise FoveolaError("an arm with a network", f"'{arm.name}', a person", "--arm", "choose another arm")
     if shape.per_pixel and not arm.segments:
         raise FoveolaError(
             "an arm that gives every pixel a class", f"'{arm.name}', which classifies images", "--arm",
