@@ -37,7 +37,7 @@ def test_every_position_gets_a_mean_of_all_and_keeps_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stride", "size", "expected"), [("auto", (64, 64), 1), ("auto", (65, 64), 2), (3, (8, 9), 3), (1, (128, 96), 1)]
+    ("stride", "size", "expected"), [("auto", (64, 32), 1), ("auto", (64, 33), 2), (3, (8, 9), 3), (1, (128, 96), 1)]
 )
 def test_keys_are_coarse_where_there_are_many_positions(
     stride: int | str, size: tuple[int, int], expected: int

@@ -13,7 +13,7 @@ from foveola.attention.operators import Operator
 from foveola.attention.pairs import Kind, Pairs
 from foveola.attention.residual import ResidualBlock, ResidualSettings
 
-FINE = 4096
+FINE = 2048
 """Above so many positions keys and values are averaged over windows of 2 x 2, if nothing else is said."""
 
 
@@ -61,7 +61,7 @@ class SelfAttentionSettings(ResidualSettings):
     Attributes:
         kind: Of the weights between positions; see `foveola.attention.pairs.Pairs`.
         stride: Side of the windows over which keys and values are averaged, not for ``crisscross``; ``auto``: 2 where
-            the features have more than 4096 positions, for the size that the network is made for, and 1 elsewhere.
+            the features have more than 2048 positions, for the size that the network is made for, and 1 elsewhere.
         passes: How many times criss-cross attention is applied.
     """
 
