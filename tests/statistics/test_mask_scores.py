@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from foveola.data.masks import IGNORED as STORED_IGNORED
+from foveola.data.masks import IGNORED
 from foveola.errors import FoveolaError
 from foveola.statistics.boundary import boundary_dice
 from foveola.statistics.islands import false_islands, missed_islands
-from foveola.statistics.mask_scores import COUNTS, IGNORED, SCORES, mask_scores, score_columns
+from foveola.statistics.mask_scores import COUNTS, SCORES, mask_scores, score_columns
 from foveola.statistics.overlap import overlap
 from foveola.statistics.surfaces import surface_distances
 
@@ -31,10 +31,6 @@ def example(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     reference = rng.choice(np.array([0, 1, 2, IGNORED], np.uint8), (7, 11))
     probabilities = np.round(rng.dirichlet([1, 1, 1], (7, 11)), 2).transpose(2, 0, 1)  # some are equal
     return probabilities.argmax(0).astype(np.uint8), reference, probabilities
-
-
-def test_a_pixel_is_ignored_by_the_number_that_masks_are_stored_with() -> None:
-    assert IGNORED == STORED_IGNORED
 
 
 def test_every_score_of_a_class_and_their_means() -> None:

@@ -16,14 +16,13 @@ from foveola.models import BackboneSettings
 from foveola.settings import Settings, validated
 from foveola.statistics import metric_set
 from foveola.statistics.fits import NEAR
+from foveola.statistics.metrics import PRIMARY
 from foveola.training import SegmentationSettings, TrainingSettings
 
 Protocol = Literal["holdout", "kfold", "sound", "nested", "paper"]
 CHOOSES = ("sound", "nested")
 """The protocols that set images aside to choose an epoch, and settings, on."""
 VAL_FRACTION = 0.15
-MAIN = {"default": "macro_auc", "medmnist": "medmnist_auc", "segmentation": "dice"}
-"""The metric that arms are compared by unless another is asked for, by the set of metrics."""
 
 
 class Measures(TypedDict):
@@ -148,7 +147,7 @@ class RunConfiguration(Settings):
             FoveolaError: If the set of metrics has none of this name.
         """
         known = metric_set(self.metrics, ordered=bool(self.ordered))
-        metric = self.metric or MAIN[self.metrics]
+        metric = self.metric or PRIMARY[self.metrics]
         if metric not in known:
             raise unknown_name("metric", metric, known, "--metric")
         return metric

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from foveola.data.masks import IGNORED
 from foveola.errors import FoveolaError
 from foveola.statistics import roc
 from foveola.statistics.boundary import boundary_dice
@@ -14,8 +15,6 @@ from foveola.statistics.islands import false_islands, missed_islands
 from foveola.statistics.overlap import Mask, Overlap, overlap
 from foveola.statistics.surfaces import surface_distances
 
-IGNORED = 255
-"""The class number of pixels of a reference that lie outside of the image."""
 SCORES = (
     "dice", "jaccard", "sensitivity", "specificity", "precision", "hd95", "surface_distance", "auc", "boundary_dice",
     "false_islands", "missed_islands",
