@@ -1,105 +1,162 @@
-"""The two tasks: what a batch is, and what is recorded."""
+"""What the two tasks make of a batch, against loops over pixels."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.training import SegmentationSettings
+from foveola.data.masks import IGNORED
+from foveola.models.windows import Windows
+from foveola.statistics.mask_scores import mask_scores
+from foveola.training import SegmentationSettings, TrainingSettings
 from foveola.training.augmentation import USUAL, AugmentationSettings
-from foveola.training.settings import TrainingSettings
+from foveola.training.losses import SegmentationLoss
 from foveola.training.tasks import Classification, Segmentation, task_of
 
-NONE = AugmentationSettings()
+
+def masks_task(classes: int = 3, **settings: object) -> Segmentation:
+    return Segmentation(SegmentationSettings(**settings), AugmentationSettings(), classes)  # type: ignore[arg-type]
 
 
-def one_hot(mask: Tensor, classes: int) -> Tensor:
-    """Logits that call every pixel what the mask says."""
-    return 9.0 * nn.functional.one_hot(mask.long().clamp(max=classes - 1), classes).permute(0, 3, 1, 2).float()
+@pytest.fixture
+def batch() -> tuple[Tensor, Tensor]:
+    """Logits and masks of four images of 7 x 5: any, all ignored but a row, nothing to find, a class that is absent."""
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(4, 3, 7, 5, generator=generator)
+    masks = torch.randint(0, 3, (4, 7, 5), generator=generator).to(torch.uint8)
+    masks[0, :, 3:] = IGNORED
+    masks[1, :6] = IGNORED
+    masks[2] = 0
+    logits[2, 0] += 20
+    masks[3][masks[3] == 2] = 1
+    return logits, masks
 
 
-def test_the_dice_of_an_image_is_that_of_its_pixels() -> None:
-    generator = torch.Generator().manual_seed(0)
-    truth = torch.randint(0, 3, (4, 7, 5), generator=generator).to(torch.uint8)
-    called = torch.randint(0, 3, (4, 7, 5), generator=generator)
-    truth[0, :2] = 255
-    truth[1], called[1] = 0, 0  # nothing there and nothing called
-    truth[2], called[2, 0] = 0, 1  # nothing there and something called
-    task = Segmentation(SegmentationSettings(), NONE, 3)
-    (dice,) = task.note(one_hot(called, 3), truth)
-    for image in range(4):
-        for k in (1, 2):
-            pixels = [(y, x) for y in range(7) for x in range(5) if truth[image, y, x] != 255]
-            a = {place for place in pixels if called[image][place] == k}
-            b = {place for place in pixels if truth[image][place] == k}
-            expected = 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0
-            assert dice[image, k - 1] == pytest.approx(expected)
-    assert task.scores(dice) == {"dice": pytest.approx(float(dice.mean()))}
-    inside = truth != 255
-    assert task.accuracy(one_hot(called, 3), truth) == pytest.approx(float((called == truth)[inside].float().mean()))
+def slow_dice(logits: Tensor, mask: Tensor, number: int) -> float:
+    """Two times what both have over what each has, pixel by pixel; 1 where neither has anything."""
+    both = called = there = 0
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            truth = int(mask[row, column])
+            if truth == IGNORED:
+                continue
+            own = max(range(len(logits)), key=lambda k: float(logits[k, row, column]))
+            both += own == truth == number
+            called += own == number
+            there += truth == number
+    return 2 * both / (called + there) if called + there else 1.0
 
 
-def test_logits_that_are_no_numbers_have_no_dice() -> None:
-    task = Segmentation(SegmentationSettings(), NONE, 2)
-    logits = torch.zeros(2, 2, 6, 4)
-    logits[1, 0, 3, 2] = math.nan
-    (dice,) = task.note(logits, torch.ones(2, 6, 4, dtype=torch.uint8))
-    assert torch.isfinite(dice[0]).all()
-    assert torch.isnan(dice[1]).all()
-    assert math.isnan(task.scores(dice)["dice"])
+def test_the_dice_of_every_image_and_class_is_noted(batch: tuple[Tensor, Tensor]) -> None:
+    (noted,) = masks_task().note(*batch)
+    expected = [[slow_dice(logits, mask, k) for k in (1, 2)] for logits, mask in zip(*batch, strict=True)]
+    assert noted.dtype == torch.float64
+    np.testing.assert_allclose(noted, expected, rtol=1e-12)
+    assert noted[2].tolist() == [1.0, 1.0], "nothing to find, and nothing found"
+    assert noted[3, 1] == 0, "found where there is none"
+    assert masks_task().scores(noted) == {"dice": pytest.approx(np.mean(expected))}
 
 
-def test_patches_are_as_many_and_as_large_as_asked_for() -> None:
-    task = Segmentation(SegmentationSettings(patch=32, patches=3), USUAL, 2)
-    images = torch.randint(0, 256, (2, 3, 40, 48), dtype=torch.uint8)
-    views, masks = task.views(images, torch.zeros(2, 40, 48, dtype=torch.uint8))
-    assert views.shape == (6, 3, 32, 32)
-    assert masks.shape == (6, 32, 32)
-    assert views.dtype == torch.float32
+def test_the_dice_that_chooses_an_epoch_is_the_one_that_is_reported(batch: tuple[Tensor, Tensor]) -> None:
+    (noted,) = masks_task().note(*batch)
+    reported = [
+        mask_scores(logits.argmax(0).numpy().astype(np.uint8), mask.numpy(), ("none", "artery", "vein"))["dice"]
+        for logits, mask in zip(*batch, strict=True)
+    ]
+    np.testing.assert_allclose(noted.mean(1), reported, rtol=1e-12)
 
 
-def test_whole_images_are_predicted_in_windows_of_a_patch() -> None:
-    seen: list[tuple[int, ...]] = []
-
-    class Watch(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            seen.append(tuple(images.shape[2:]))
-            return images[:, :2]
-
-    images = torch.rand(1, 3, 70, 50)
-    logits = Segmentation(SegmentationSettings(patch=32), NONE, 2).predict(Watch(), images)
-    assert set(seen) == {(32, 32)}
-    torch.testing.assert_close(logits, images[:, :2])
-    seen.clear()
-    Segmentation(SegmentationSettings(), NONE, 2).predict(Watch(), images)
-    assert seen == [(70, 50)]
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_what_is_not_finite_has_no_score(batch: tuple[Tensor, Tensor], wrong: float) -> None:
+    logits, masks = batch
+    logits[1, 2, 4, 0] = wrong
+    (noted,) = masks_task().note(logits, masks)
+    assert noted.isnan().all(1).tolist() == [False, True, False, False]
+    assert math.isnan(masks_task().scores(noted)["dice"])
 
 
-def test_labels_are_left_alone_unless_augmentation_is_asked_for() -> None:
-    images, labels = torch.randint(0, 256, (4, 1, 12, 10), dtype=torch.uint8), torch.arange(4) % 2
-    same, _ = Classification().views(images, labels)
-    assert same is images
-    changed, kept = Classification(AugmentationSettings(contrast=0.4)).views(images, labels)
-    assert changed.shape == images.shape
-    assert not torch.allclose(changed, images / 255)
-    assert kept is labels
+def test_the_accuracy_counts_pixels_inside_of_the_images(batch: tuple[Tensor, Tensor]) -> None:
+    logits, masks = batch
+    called = logits.argmax(1)
+    pairs = [(int(c), int(t)) for c, t in zip(called.flatten(), masks.flatten(), strict=True) if t != IGNORED]
+    expected = sum(c == t for c, t in pairs) / len(pairs)
+    assert masks_task().accuracy(logits, masks).item() == pytest.approx(expected)
+    assert masks_task().accuracy(logits, torch.full_like(masks, IGNORED)).item() == 0
 
 
-def test_the_scores_of_labels_need_every_class() -> None:
-    task, logits = Classification(), torch.tensor([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [2, 0, 0]])
-    assert task.scores(logits, torch.tensor([0, 1, 2, 0])) == {"macro_auc": 1.0}
-    assert math.isnan(task.scores(logits, torch.tensor([0, 1, 1, 0]))["macro_auc"])
+def test_the_loss_is_the_one_that_is_asked_for(batch: tuple[Tensor, Tensor]) -> None:
+    logits, masks = batch
+    losses = {}
+    for name in ("dice-ce", "dice", "cross-entropy", "matthews"):
+        losses[name] = masks_task(loss=name).loss(logits, masks).item()
+        assert losses[name] == SegmentationLoss(name, 3)(logits, masks.long()).item()  # type: ignore[arg-type]
+    assert len(set(losses.values())) == 4
 
 
-def test_masks_are_augmented_as_usual_and_labels_not_at_all() -> None:
-    settings = TrainingSettings()
-    segmentation = SegmentationSettings()
-    assert task_of(True, settings, segmentation, 2).augmentation == USUAL  # type: ignore[attr-defined]
-    assert task_of(False, settings, segmentation, 2).augmentation == NONE  # type: ignore[attr-defined]
-    without = TrainingSettings(augmentation="none")
-    assert task_of(True, without, segmentation, 2).augmentation == NONE  # type: ignore[attr-defined]
-    own = TrainingSettings(augmentation={"zoom": 0.3})  # type: ignore[arg-type]
-    assert task_of(True, own, segmentation, 2).augmentation == AugmentationSettings(zoom=0.3)  # type: ignore[attr-defined]
+def test_patches_are_trained_on_and_windows_predicted() -> None:
+    images = torch.rand(2, 1, 70, 50)
+    masks = (images[:, 0] > 0.5).to(torch.uint8)
+    task = masks_task(2, patch=32, patches=3, overlap=0.5)
+    views, seen = task.views(images, masks)
+    assert views.shape == (6, 1, 32, 32)
+    assert torch.equal(seen, (views[:, 0] > 0.5).to(torch.uint8)), "an image and its mask were cut apart"
+    assert len({view.numpy().tobytes() for view in views}) == 6
+    sizes = []
+
+    class Pixel(nn.Module):
+        def forward(self, window: Tensor) -> Tensor:
+            sizes.append(tuple(window.shape[2:]))
+            return torch.cat([0.5 - window, window - 0.5], dim=1)
+
+    logits = task.predict(Pixel(), images)
+    assert logits.shape == (2, 2, 70, 50)
+    assert set(sizes) == {(32, 32)}
+    assert task.accuracy(logits, masks) == 1
+    whole = masks_task(2)
+    assert torch.equal(whole.views(images, masks)[0], images)
+    sizes.clear()
+    whole.predict(Pixel(), images)
+    assert sizes == [(70, 50)]
+
+
+def test_labels_stay_while_their_images_change() -> None:
+    torch.manual_seed(0)
+    images, labels = torch.randint(0, 256, (5, 3, 9, 9), dtype=torch.uint8), torch.arange(5)
+    as_they_are = Classification().views(images, labels)
+    assert as_they_are[0] is images, "they are not even converted"
+    changed, same = Classification(AugmentationSettings(flip=True)).views(images, labels)
+    assert same is labels
+    for view, image in zip(changed, images, strict=True):
+        differences = [(view - shown.float() / 255).abs().max() for shown in (image, image.flip(2))]
+        assert min(differences) < 1e-5 < max(differences)
+    assert not torch.allclose(changed, images.float() / 255, atol=1e-5)
+
+
+def test_the_scores_of_labels() -> None:
+    task, logits = Classification(), torch.tensor([[3.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.5, 0.0]])
+    notes = task.note(logits, torch.tensor([0, 1, 1, 0]))
+    assert task.scores(*notes) == {"macro_auc": 0.75}
+    assert task.accuracy(logits, torch.tensor([0, 1, 1, 0])).item() == 0.75
+    assert math.isnan(task.scores(*task.note(logits, torch.tensor([0, 0, 0, 0])))["macro_auc"])
+    assert math.isnan(task.scores(*task.note(logits / 0, torch.tensor([0, 1, 1, 0])))["macro_auc"])
+
+
+def test_the_task_follows_from_what_a_network_predicts() -> None:
+    segmentation = SegmentationSettings(patch=64)
+    masks, labels = (task_of(per_pixel, TrainingSettings(), segmentation, 3) for per_pixel in (True, False))
+    assert isinstance(masks, Segmentation)
+    assert (masks.augmentation, masks.settings.windows) == (USUAL, Windows(side=64, overlap=0.25))
+    assert isinstance(labels, Classification)
+    assert labels.augmentation == AugmentationSettings()
+    own = TrainingSettings(augmentation={"turn": True})  # type: ignore[arg-type]
+    for per_pixel in (True, False):
+        task = task_of(per_pixel, own, segmentation, 3)
+        assert isinstance(task, Segmentation | Classification)
+        assert task.augmentation == AugmentationSettings(turn=True)
+    none = task_of(True, TrainingSettings(augmentation="none"), segmentation, 3)
+    assert isinstance(none, Segmentation)
+    assert none.augmentation == AugmentationSettings()
