@@ -17,7 +17,7 @@ from foveola.training.batches import Batch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.phases import phase_at, phases
 from foveola.training.settings import TrainingSettings
-from foveola.training.tasks import Task
+from foveola.training.tasks import Classification, Task
 
 
 class AttentionTraining(LightningModule):
@@ -29,21 +29,21 @@ class AttentionTraining(LightningModule):
 
     Args:
         model: The network with its attention.
-        task: What a batch is, and what its loss is.
         scaling: What turns stored pixels into what the network sees.
         settings: How to train.
         arm: The attention's own settings.
         seed: Of everything random in a step; set anew each step, so that a resumed run repeats an undisturbed one.
         contrast: The supervised contrastive term; its projector is trained as the network is.
         watched: The role of the images that are looked at after each epoch.
+        task: What a batch is, and what its loss is; the classification of images as they are where it is ``None``.
     """
 
     def __init__(
-        self, model: Attended, task: Task, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
-        contrast: ContrastiveTerm | None = None, watched: str = "val",
+        self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
+        contrast: ContrastiveTerm | None = None, watched: str = "val", task: Task | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.watched, self.task = watched, task
+        self.watched, self.task = watched, task or Classification()
         self._seen: list[tuple[Tensor, ...]] = []
         self.model, self.scaling, self.settings, self.arm, self.seed = model, scaling, settings, arm, seed
         self.contrast = contrast

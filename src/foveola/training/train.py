@@ -21,7 +21,7 @@ from foveola.training.callbacks import BestEpoch, EpochWatch, History, LastEpoch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.module import AttentionTraining
 from foveola.training.settings import TrainingSettings
-from foveola.training.tasks import Classification, Task
+from foveola.training.tasks import Task
 
 CHECKPOINT = "last.ckpt"
 
@@ -84,7 +84,7 @@ def train(
             num_sanity_val_steps=0,
         )
         contrast = _contrastive_term(model, training, arm, seed)
-        module = AttentionTraining(model, task or Classification(), scaling, settings, arm, seed, contrast, watched)
+        module = AttentionTraining(model, scaling, settings, arm, seed, contrast, watched, task)
         module = module.to(memory_format=torch.channels_last)
         with _keyboard_interrupt():
             trainer.fit(
