@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from foveola import AttentionClassifier
 from foveola.attention import ARMS
 from foveola.errors import FoveolaError
 from foveola.models.observer import HumanSettings
@@ -40,3 +42,9 @@ def test_a_person_is_not_trained_and_has_no_network() -> None:
     assert arm.configure({"observer": "bert"}) == HumanSettings(observer="bert")
     with pytest.raises(FoveolaError, match="because nothing is trained by gradients"):
         arm.configure({"lr": 0.1})
+
+
+def test_a_person_is_no_classifier() -> None:
+    images, labels = np.random.default_rng(0).random((6, 12, 10)), np.arange(6) % 2
+    with pytest.raises(FoveolaError, match="an arm with a network, got 'human', a person, in --arm"):
+        AttentionClassifier("human", epochs=1).fit(images, labels)
