@@ -18,6 +18,7 @@ from foveola.execution import LocalProcesses
 from foveola.protocol import RunConfiguration, compare, fit_model, load_data, read_configuration
 from foveola.protocol.explanation import explain
 from foveola.protocol.forecast import forecast
+from foveola.protocol.mask_predictions import write_mask
 from foveola.protocol.prediction import predict
 from foveola.statistics.mask_scores import mask_scores
 
@@ -184,7 +185,7 @@ def test_patches_stored_scores_and_sound_folds_in_one_run(bars: Path, tmp_path: 
 
 
 def test_a_network_learns_to_find_the_bars(bars: Path, tmp_path: Path) -> None:
-    options = {"training.epochs": 25, "training.batch_size": 4, "training.augmentation": {"flip": True}}
+    options = {"training.epochs": 25, "training.batch_size": 4, "training.augmentation": "none"}
     found = fit_model(configured(bars, ("joint",), options), tmp_path / "model")
     assert found["dice"] > 0.8
 
@@ -211,6 +212,8 @@ def test_what_would_be_done_is_told_for_masks(bars: Path) -> None:
         (("plain",), {"training.criterion": "macro_auc"}, "'macro_auc', which is for labels, in training.criterion"),
         (("plain",), {"preprocessing.image_size": 40}, "a multiple of 32 pixels, got 40, in --image-size; give 32"),
         (("plain",), {"segmentation.patch": 48}, "a multiple of 32 pixels, got 48, in segmentation.patch"),
+        (("plain",), {"segmentation.patch": 64}, "patches within the images of 32 px, got 64 px"),
+        (("joint",), {"joint.contrastive": 0.5}, "labels for the contrastive term, got masks"),
         (("l1",), {"segmentation.patch": 32}, "whole images for the arm 'l1'"),
         (("learn-to-pay",), {}, "learn-to-pay"),
         (("majority",), {}, "majority"),
@@ -225,6 +228,27 @@ def test_what_cannot_be_is_told_before_anything_is_written(
     with pytest.raises(FoveolaError, match=message):
         compare(configured(bars, arms, options), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_sixteen_bit_images_are_converted_scored_and_predicted(tmp_path: Path) -> None:
+    table = draw(tmp_path, count=12, observers=1)
+    for number in range(12):
+        with Image.open(tmp_path / f"{number}.png") as image:
+            values = np.asarray(image).astype(np.uint16) * 257
+        Image.fromarray(values).save(tmp_path / f"{number}.png")
+    with pytest.raises(FoveolaError, match="an 8-bit grey or RGB image, got mode I;16"):
+        compare(configured(table, ("plain",)), tmp_path / "strict")
+    options = {"preprocessing.modes": "convert", "training.epochs": 1}
+    compare(configured(table, ("plain",), options), tmp_path / "run")
+    assert len(list((tmp_path / "run" / "pictures").glob("*.png"))) == 4
+    assert predict(tmp_path / "run" / "fits" / "plain" / "0-0", str(tmp_path / "0.png"), tmp_path / "one.csv") == 1
+
+
+def test_written_masks_hold_the_numbers_of_many_classes(tmp_path: Path) -> None:
+    mask = np.arange(255, dtype=np.uint8).reshape(15, 17)
+    write_mask(tmp_path / "mask.png", mask)
+    with Image.open(tmp_path / "mask.png") as stored:
+        np.testing.assert_array_equal(np.asarray(stored), mask)
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,13 @@ def test_a_batch_without_foreground_has_a_finite_loss_and_gradient(name: Loss) -
     assert logits.grad is not None
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "dice", "dice-ce", "matthews"])
+def test_a_batch_outside_of_all_images_is_no_reason_for_nan(name: Loss) -> None:
+    logits = torch.randn(2, 2, 6, 4, requires_grad=True)
+    loss = SegmentationLoss(name, 2)(logits, torch.full((2, 6, 4), 255))
+    loss.backward()
+    assert logits.grad is not None
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()

@@ -152,11 +152,12 @@ def test_the_task_follows_from_what_a_network_predicts() -> None:
     assert (masks.augmentation, masks.settings.windows) == (USUAL, Windows(side=64, overlap=0.25))
     assert isinstance(labels, Classification)
     assert labels.augmentation == AugmentationSettings()
-    own = TrainingSettings(augmentation={"turn": True})  # type: ignore[arg-type]
-    for per_pixel in (True, False):
+    own = TrainingSettings(augmentation={"turn": False, "zoom": 0.3})  # type: ignore[arg-type]
+    usual = USUAL.model_copy(update={"turn": False, "zoom": 0.3})
+    for per_pixel, expected in ((True, usual), (False, AugmentationSettings(zoom=0.3))):
         task = task_of(per_pixel, own, segmentation, 3)
         assert isinstance(task, Segmentation | Classification)
-        assert task.augmentation == AugmentationSettings(turn=True)
+        assert task.augmentation == expected
     none = task_of(True, TrainingSettings(augmentation="none"), segmentation, 3)
     assert isinstance(none, Segmentation)
     assert none.augmentation == AugmentationSettings()

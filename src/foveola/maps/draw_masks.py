@@ -14,6 +14,12 @@ from foveola.maps.panels import Panel, as_rgb, write_figure
 RIGHT, FALSE, MISSED, OTHER = (1.0, 1.0, 1.0), (0.90, 0.33, 0.05), (0.1, 0.4, 0.85), (0.95, 0.85, 0.25)
 """Colours that are told apart with any colour vision: right, found where there is nothing, missed, of another class."""
 LEGEND = "white: as the reference, orange: only here, blue: only in the reference"
+LEGEND_OF_CLASSES = "beside: white as here, orange only there, blue only here, yellow another class"
+CLASS_COLOURS = np.concatenate([
+    np.array([(0, 0, 0), (1, 1, 1), (0.9, 0.33, 0.24), (0.24, 0.55, 0.9), (0.35, 0.75, 0.35), (0.94, 0.75, 0.24)]),
+    np.random.default_rng(0).uniform(0.3, 1, (250, 3)),
+])  # fmt: skip
+"""The colour of each class, background first, where classes and not agreement are shown."""
 
 
 def agreement(mask: UInt8[np.ndarray, "h w"], reference: UInt8[np.ndarray, "h w"]) -> np.ndarray:
@@ -57,9 +63,12 @@ def masks_picture(
         title: What stands above.
         notes: What stands below a mask, such as ``Dice 0.81``.
     """
+    drawn, legend = agreement(reference, reference), LEGEND
+    if set(np.unique(reference)) - {0, 1, IGNORED}:
+        drawn, legend = np.where((reference == IGNORED)[..., None], 0.5, CLASS_COLOURS[reference]), LEGEND_OF_CLASSES
     panels = [
         Panel(as_rgb(image), "image"),
-        Panel(agreement(reference, reference), f"{reference_name} (reference)", LEGEND),
+        Panel(drawn, f"{reference_name} (reference)", legend),
         *(Panel(agreement(mask, reference), name, (notes or {}).get(name, "")) for name, mask in masks.items()),
     ]
     write_figure(path, panels, title=title)

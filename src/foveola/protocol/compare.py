@@ -138,7 +138,7 @@ def summarise(run: RunFolder, planned: list[PlannedFit], data: FitData, configur
         atomic.write_csv(run.path / f"{name}.csv", table)
     paper = write_paper_tables(run, planned, configuration, data.splits) if configuration.protocol == "paper" else None
     if data.masks is not None:
-        save_mask_pictures(run, tested, data, configuration, predictions)
+        save_mask_pictures(run, _of_the_largest_size(tested, data.splits), data, configuration, predictions)
     maps = save_maps(run, _of_the_largest_size(tested, data.splits), data)
     return Comparison(run.path, summary_table(results), tables["comparisons"], maps, tables.get("curve"), paper)
 

@@ -10,6 +10,7 @@ import torch
 
 from foveola import atomic
 from foveola.attention import ARMS
+from foveola.errors import FoveolaError
 from foveola.execution import DONE
 from foveola.models import FittedModel, ModelDescription, arm_backbone, arm_network
 from foveola.models.scaling import choose_scaling
@@ -18,6 +19,7 @@ from foveola.protocol.fit_data import FitData, network_shape
 from foveola.protocol.fit_maps import write_map_before, write_maps
 from foveola.protocol.mask_predictions import (
     MASKS,
+    STRIDE,
     check_finite,
     check_sides,
     observer_of,
@@ -46,10 +48,13 @@ def check_fit(configuration: RunConfiguration, data: FitData) -> None:
             arm = ARMS[name]
             if arm.human:
                 observer_of(data.cohort, arm.configure(values))
-            else:
-                arm_network(arm, arm.configure(values), configuration.backbone, network_shape(configuration, data))
-    if data.masks is not None:
-        check_sides(configuration, data.pixels.shape[2])
+                continue
+            settings, shape = arm.configure(values), network_shape(configuration, data)
+            network = arm_network(arm, settings, configuration.backbone, shape)
+            if shape.per_pixel:
+                check_sides(configuration, data.pixels.shape[2], max(STRIDE, getattr(network, "stride", STRIDE)))
+            if shape.per_pixel and settings.contrastive:
+                raise FoveolaError("labels for the contrastive term", "masks", f"{name}.contrastive", "leave it out")
 
 
 def run_fit(

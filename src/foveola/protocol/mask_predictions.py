@@ -14,10 +14,13 @@ from PIL import Image
 
 from foveola import atomic
 from foveola.attention import ARMS, ArmSettings
+from foveola.data.cache import in_modes
 from foveola.data.cohort import Cohort
 from foveola.data.frame import Frame, frame_of
+from foveola.data.masks import IGNORED
 from foveola.data.preprocessing import Preprocessing
 from foveola.errors import FoveolaError
+from foveola.maps.draw_masks import CLASS_COLOURS
 from foveola.models import FittedModel
 from foveola.models.observer import HumanSettings
 from foveola.protocol.configuration import RunConfiguration
@@ -29,8 +32,6 @@ from foveola.training import Progress
 MASKS = "masks"
 STRIDE = 32
 """What sides have to be multiples of, so that a map at any depth of a network covers what the network sees."""
-COLOURS = (0, 0, 0, 255, 255, 255, 230, 85, 60, 60, 140, 230, 90, 190, 90, 240, 190, 60, 170, 100, 200)
-"""Of the first classes, as a picture of masks shows them."""
 
 Mask = UInt8[np.ndarray, "h w"]
 Answer = tuple[Mask, Float[np.ndarray, "classes h w"] | None]
@@ -75,14 +76,16 @@ class ScoringGrid:
         return own if self.stored is None else self._frame(row).stored_spacing(own)
 
     def _frame(self, row: int) -> Frame:
-        height, width = self.image(row).shape[:2]
+        header = getattr(self.cohort.images, "header", None)
+        width, height = header(row)[:2] if header else self.image(row).shape[1::-1]
         return frame_of(height, width, self.preprocessing, self.cohort.table["laterality"].iloc[row])
 
 
 def scoring_grid(configuration: RunConfiguration, data: FitData) -> ScoringGrid:
     """Returns the grid that a comparison is scored on."""
     stored = data.masks if configuration.segmentation.grid == "stored" else None
-    return ScoringGrid(data.cohort, configuration.preprocessing, stored)
+    settings = configuration.preprocessing
+    return ScoringGrid(in_modes(data.cohort, settings), settings, stored)
 
 
 def predict_masks(
@@ -132,7 +135,7 @@ def write_masks(
     cohort, table = grid.cohort, []
     for row, (mask, probabilities) in zip(rows, answers, strict=True):
         sample, spacing = cohort.table["sample"].iloc[row], grid.spacing(row)
-        write_mask(mask_path(masks, sample), mask)
+        write_mask(mask_path(masks, sample), np.where(mask == IGNORED, 0, mask).astype(np.uint8))
         area = {f"area[{name}]": float((mask == k).sum()) * spacing[0] * spacing[1]
                 for k, name in enumerate(classes) if k}  # fmt: skip
         scores = {}
@@ -151,9 +154,9 @@ def mask_path(masks: Path, sample: str) -> Path:
 def write_mask(path: Path, mask: Mask) -> None:
     """Writes class numbers as a PNG whose pixels are these numbers, and which shows classes in colours."""
     image = Image.frombytes("P", (mask.shape[1], mask.shape[0]), np.ascontiguousarray(mask).tobytes())
-    image.putpalette(COLOURS)
+    image.putpalette(bytes(np.round(255 * CLASS_COLOURS).astype(np.uint8).ravel()))
     with atomic.replacing(path) as temporary:
-        image.save(temporary)
+        image.save(temporary, bits=8)  # with fewer colours Pillow would keep fewer bits
 
 
 def observer_of(cohort: Cohort, settings: ArmSettings) -> int:
@@ -174,18 +177,27 @@ def check_finite(wrong: np.ndarray, folder: Path) -> None:
         raise FoveolaError("finite probabilities", "NaN: the training diverged", str(folder), "give a smaller --lr")
 
 
-def check_sides(configuration: RunConfiguration, size: int) -> None:
-    """Looks for what networks see: a side of a patch, or of an image, that they can halve five times.
+def check_sides(configuration: RunConfiguration, size: int, stride: int = STRIDE) -> None:
+    """Looks for what networks see: a side of a patch, or of an image, that they can halve as often as they do.
+
+    Args:
+        configuration: Says whether there are patches.
+        size: Side of the stored images.
+        stride: Of the deepest features of the networks.
 
     Raises:
-        FoveolaError: If there is none; or if a mask in front of the network, which is as large as the image, is to be
-            trained on patches.
+        FoveolaError: If the side is no multiple of the stride; if patches are larger than the images; or if a mask in
+            front of the network, which is as large as the image, is to be trained on patches.
     """
     patch = configuration.segmentation.patch
     side, option = (size, "--image-size") if patch is None else (patch, "segmentation.patch")
-    if side % STRIDE:
-        near = STRIDE * max(1, round(side / STRIDE))
-        raise FoveolaError(f"a multiple of {STRIDE} pixels", str(side), option, f"give {near}")
+    if side % stride:
+        near = stride * max(1, round(side / stride))
+        raise FoveolaError(f"a multiple of {stride} pixels", str(side), option, f"give {near}")
+    if side > size:
+        raise FoveolaError(
+            f"patches within the images of {size} px", f"{side} px", option, "give fewer, or leave it out"
+        )
     masked = [name for name in configuration.arms if ARMS[name].mask is not None]
     if patch is not None and masked:
         raise FoveolaError(

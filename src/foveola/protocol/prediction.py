@@ -10,11 +10,12 @@ from PIL import Image
 
 from foveola import atomic
 from foveola.data import load_cohort
-from foveola.data.cache import prepared_images
+from foveola.data.cache import in_modes, prepared_images
 from foveola.data.cohort import UNLABELLED, Cohort
 from foveola.data.csv_table import header_of
 from foveola.data.files import is_image
 from foveola.data.folder import SPLIT_WORDS
+from foveola.data.pairs import holds_pairs
 from foveola.data.preprocessing import Preprocessing
 from foveola.data.table import tables_in
 from foveola.errors import FoveolaError
@@ -62,7 +63,8 @@ def predict(
     cohort = load_images(images, fitted.description, labelled)
     pixels = prepared_images(cohort, preprocessing_of(fitted.description), progress=progress)
     if fitted.description.per_pixel:
-        grid = ScoringGrid(cohort, preprocessing_of(fitted.description))
+        settings = preprocessing_of(fitted.description)
+        grid = ScoringGrid(in_modes(cohort, settings), settings)
         beside = out.with_name(f"{out.stem}-masks")
         table = predict_masks(fitted, pixels, np.arange(len(cohort)), grid, masks or beside, progress)
     else:
@@ -112,9 +114,10 @@ def load_images(images: str, model: ModelDescription, labelled: bool) -> Cohort:
 
 
 def _with_masks(images: str, model: ModelDescription, labelled: bool) -> Cohort:
-    """Loads images with their masks where a source is named that has them, and without otherwise."""
-    named = not Path(images).expanduser().exists()
-    cohort = load_cohort(images, labelled=labelled and named)
+    """Loads images with their masks where a source or a path is given that has them, and without otherwise."""
+    path = Path(images).expanduser()
+    labelled = labelled and (not path.exists() or ((path.is_dir() or path.suffix == ".csv") and holds_pairs(path)))
+    cohort = load_cohort(images, labelled=labelled)
     if cohort.masks is None:
         return replace(cohort, classes=(), table=cohort.table.assign(label=UNLABELLED))
     if cohort.classes != model.classes:

@@ -15,6 +15,7 @@ import pandas as pd
 from foveola import atomic
 from foveola.attention import ARMS, MaskSettings
 from foveola.charts.curve import curve_picture, is_wide
+from foveola.data import load_cohort
 from foveola.errors import FoveolaError
 from foveola.execution import Executor, Watch
 from foveola.protocol import RunConfiguration, compare
@@ -28,7 +29,7 @@ from foveola.training import Progress
 
 TABLE, BASE = "sweep.csv", "base"
 COLUMNS = ("setting", "value", "is_base", "arm", "metric", "mean", "ci_low", "ci_high", "fits")
-GROUPS = ("training", "backbone", "preprocessing")
+GROUPS = ("training", "backbone", "preprocessing", "segmentation")
 """The groups of settings that can be varied, beside those of the arms; others change what is tested on."""
 FIFTHS = (1, 2, 3, 4, 5)
 
@@ -67,7 +68,8 @@ def sweep(
     Args:
         configuration: What to vary around; of any protocol.
         folder: Where to write; what is there is gone on with.
-        vary: The values of each setting, by dotted key of training, the backbone, preprocessing or an arm.
+        vary: The values of each setting, by dotted key of training, the backbone, preprocessing, segmentation or an
+            arm.
         progress: Told how many images are checked and decoded.
         executor: Where the fits of a run are made.
         watch: Told how far a run is.
@@ -80,8 +82,10 @@ def sweep(
     searched = [key for arm in configuration.arms for key in space_of(configuration, arm)]
     if both := [key for key in vary if key in searched]:
         raise FoveolaError("a setting that is not searched too", f"'{both[0]}'", "--vary", "leave it out of --space")
-    metric = configuration.primary_metric
-    points = _points(configuration, vary)
+    cohort = load_cohort(configuration.data, label=configuration.label, bins=configuration.bins)
+    standing = configuration.resolved(configuration.preprocessing, masks=cohort.masks is not None)
+    metric = standing.primary_metric
+    points = _points(configuration, standing, vary)
     for name, changed in {point.run: point.configuration for point in points}.items():
         log.info("run %s", name)
         compare(changed, folder / name, progress=progress, executor=executor, watch=watch)
@@ -156,9 +160,10 @@ class _Point:
     configuration: RunConfiguration
 
 
-def _points(configuration: RunConfiguration, vary: Mapping[str, Sequence[Any]]) -> list[_Point]:
-    """Returns every value of every setting, and that of the configuration as it stands, in order."""
-    standing = configuration.resolved(configuration.preprocessing)
+def _points(
+    configuration: RunConfiguration, standing: RunConfiguration, vary: Mapping[str, Sequence[Any]]
+) -> list[_Point]:
+    """Returns every value of every setting, and that of the configuration as it stands, resolved, in order."""
     points = []
     for key, given in vary.items():
         if key.split(".")[0] not in (*GROUPS, *configuration.arms):

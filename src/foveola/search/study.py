@@ -97,7 +97,7 @@ def search(
     check_fit(configuration, data)
     RunFolder(folder).open(configuration, data.splits, fingerprint, sys.argv)
     _open(folder, found, trials, inner_folds)
-    study = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels))
+    study = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels), file_of(data.masks))
     study.hold(data)
     job = TrialJob(study, found, _numbers(found, trials, configuration), folds)
     job.memory.begin()

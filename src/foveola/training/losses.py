@@ -54,7 +54,8 @@ class SegmentationLoss(nn.Module):
         if self.name in ("dice", "dice-ce"):
             parts.append(self.dice(logits, masks))
         if self.name in ("cross-entropy", "dice-ce"):
-            parts.append(functional.cross_entropy(logits, masks, ignore_index=IGNORED))
+            surprise = functional.cross_entropy(logits, masks, ignore_index=IGNORED, reduction="sum")
+            parts.append(surprise / (masks != IGNORED).sum().clamp(min=1))  # a batch may lie outside of all images
         return torch.stack(parts).sum()
 
     def _matthews(self, logits: Float[Tensor, "b classes h w"], masks: Int[Tensor, "b h w"]) -> Float[Tensor, ""]:

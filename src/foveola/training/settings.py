@@ -30,7 +30,7 @@ class TrainingSettings(Settings):
         criterion: What makes an epoch, or a trial of settings, the best on the validation images; ``macro_auc`` is for
             labels and ``dice`` for masks.
         augmentation: How far a training image may be changed; ``auto`` changes images with masks in the usual way and
-            others not at all.
+            others not at all; settings that are given take the place of those.
         precision: ``auto`` mixes in bfloat16 (or float16) on a GPU and is ``32`` elsewhere.
         device: ``auto`` takes a GPU where there is one.
     """
@@ -60,9 +60,12 @@ class TrainingSettings(Settings):
 
     def augmentation_of(self, per_pixel: bool) -> AugmentationSettings:
         """Returns how far training images are changed, where they have masks or not."""
-        if isinstance(self.augmentation, AugmentationSettings):
-            return self.augmentation
-        return USUAL if per_pixel and self.augmentation == "auto" else AugmentationSettings()
+        if not per_pixel or self.augmentation == "none":
+            own = self.augmentation
+            return own if isinstance(own, AugmentationSettings) else AugmentationSettings()
+        if self.augmentation == "auto":
+            return USUAL
+        return USUAL.model_copy(update=self.augmentation.model_dump(include=self.augmentation.model_fields_set))
 
 
 class SegmentationSettings(Settings):

@@ -118,11 +118,11 @@ class Segmentation(Task):
         predicted, inside = logits.argmax(1), targets != IGNORED
         classes = torch.arange(1, logits.shape[1], device=logits.device)[:, None, None, None]
         called, there = (predicted == classes) & inside, (targets == classes) & inside
-        both = (called & there).sum((2, 3)).double()
-        whole = called.sum((2, 3)) + there.sum((2, 3))
+        both = (called & there).sum((2, 3)).cpu().double()
+        whole = (called.sum((2, 3)) + there.sum((2, 3))).cpu()
         dice = torch.where(whole > 0, 2 * both / whole.clamp(min=1), 1.0)
-        finite = torch.isfinite(logits).all(dim=3).all(dim=2).all(dim=1)
-        return (torch.where(finite, dice, math.nan).T.cpu(),)
+        finite = torch.isfinite(logits).flatten(1).all(dim=1).cpu()
+        return (torch.where(finite, dice, math.nan).T,)
 
     def scores(self, *notes: Tensor) -> dict[str, float]:
         """Returns the mean Dice."""
