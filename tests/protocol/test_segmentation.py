@@ -185,7 +185,8 @@ def test_patches_stored_scores_and_sound_folds_in_one_run(bars: Path, tmp_path: 
 
 
 def test_a_network_learns_to_find_the_bars(bars: Path, tmp_path: Path) -> None:
-    options = {"training.epochs": 25, "training.batch_size": 4, "training.augmentation": "none"}
+    flips = {"flip": True, "turn": False, "rotate_degrees": 0, "zoom": 0, "brightness": 0, "contrast": 0}
+    options = {"training.epochs": 25, "training.batch_size": 4, "training.augmentation": flips}
     found = fit_model(configured(bars, ("joint",), options), tmp_path / "model")
     assert found["dice"] > 0.8
 
