@@ -50,11 +50,11 @@ def sure(mask: np.ndarray) -> np.ndarray:
     return np.stack([mask == k for k in range(3)]).astype(np.float32)
 
 
-@pytest.mark.parametrize("fit", ["pad", "stretch"])
+@pytest.mark.parametrize(("fit", "size"), [("pad", 2 * HEIGHT), ("stretch", 9 * HEIGHT)])
 @pytest.mark.parametrize("flip", [True, False])
-def test_what_was_stored_comes_back_as_it_was_drawn(cells: Path, fit: str, flip: bool) -> None:
-    """At twice the resolution nothing is lost: right eyes are mirrored back, and what was padded is cut off."""
-    grid, stored = grid_of(cells, image_size=2 * HEIGHT * WIDTH // (WIDTH if fit == "pad" else 8), fit=fit, flip=flip)
+def test_what_was_stored_comes_back_as_it_was_drawn(cells: Path, fit: str, size: int, flip: bool) -> None:
+    """Enlarged by whole numbers nothing is lost: right eyes are mirrored back, and what was padded is cut off."""
+    grid, stored = grid_of(cells, image_size=size, fit=fit, flip=flip)
     for row in range(4):
         mask, probabilities = grid.answer(sure(stored[row, 0]), row)
         assert grid.cohort.masks is not None
@@ -91,7 +91,7 @@ def test_what_is_stored_is_scored_as_it_is_stored(cells: Path) -> None:
 
 @pytest.mark.parametrize("stored", [False, True])
 def test_a_row_an_image_with_areas_in_the_unit_of_the_images(cells: Path, stored: bool, tmp_path: Path) -> None:
-    grid, masks = grid_of(cells, stored=stored, image_size=22, fit="pad")
+    grid, _ = grid_of(cells, stored=stored, image_size=22, fit="pad")
     rows = np.array([2, 0])
     answers = [(grid.observed(row, 1), None) for row in rows]
     table = write_masks(answers, IDENTITY, rows, grid, CLASSES, tmp_path)
@@ -111,6 +111,16 @@ def test_a_row_an_image_with_areas_in_the_unit_of_the_images(cells: Path, stored
             / (((first == k) & inside).sum() + ((second == k) & inside).sum()) for k in (1, 2)]  # fmt: skip
     assert own["dice"] == pytest.approx(np.mean(dice))
     assert own["dice[vein]"] == pytest.approx(dice[1])
+
+
+def test_what_is_called_beside_the_image_is_no_area(cells: Path, tmp_path: Path) -> None:
+    grid, stored = grid_of(cells, stored=True, image_size=22, fit="pad")
+    everything = np.ones_like(stored[0, 0])
+    (row,) = write_masks([(everything, None)], IDENTITY, np.array([0]), grid, CLASSES, tmp_path).to_dict("records")
+    inside = stored[0, 0] != IGNORED
+    assert row["area[artery]"] == pytest.approx(0.5 * inside.sum())
+    with Image.open(mask_path(tmp_path, "0.png")) as written:
+        assert np.array_equal(np.asarray(written), inside)
 
 
 def test_images_without_masks_have_areas_alone(cells: Path, tmp_path: Path) -> None:

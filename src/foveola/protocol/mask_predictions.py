@@ -135,12 +135,15 @@ def write_masks(
     cohort, table = grid.cohort, []
     for row, (mask, probabilities) in zip(rows, answers, strict=True):
         sample, spacing = cohort.table["sample"].iloc[row], grid.spacing(row)
-        write_mask(mask_path(masks, sample), np.where(mask == IGNORED, 0, mask).astype(np.uint8))
+        reference = None if cohort.masks is None else grid.observed(row)
+        if reference is not None:
+            mask = np.where(reference == IGNORED, 0, mask).astype(np.uint8)  # there is no image, and nothing to call
+        write_mask(mask_path(masks, sample), mask)
         area = {f"area[{name}]": float((mask == k).sum()) * spacing[0] * spacing[1]
                 for k, name in enumerate(classes) if k}  # fmt: skip
         scores = {}
-        if cohort.masks is not None:
-            scores = mask_scores(mask, grid.observed(row), classes, probabilities=probabilities, spacing=spacing)
+        if reference is not None:
+            scores = mask_scores(mask, reference, classes, probabilities=probabilities, spacing=spacing)
         table.append({"sample": sample, **identity, "label": "", **area, **scores})
     return pd.DataFrame(table)
 
