@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from foveola.attention import ARMS
 from foveola.maps.draw_masks import masks_picture
 from foveola.protocol.configuration import RunConfiguration
 from foveola.protocol.fit_data import FitData
-from foveola.protocol.mask_predictions import MASKS, mask_path, scoring_grid
+from foveola.protocol.mask_predictions import MASKS, mask_path, read_mask, scoring_grid
 from foveola.protocol.plan import PlannedFit
 from foveola.protocol.run_folder import RunFolder
 
@@ -42,8 +41,7 @@ def save_mask_pictures(
         given = {name: grid.observed(row, number) for number, name in enumerate(observers)}
         reference = given.pop(observers[0])
         for arm, fit in arms.items():
-            with Image.open(mask_path(run.fit(fit) / MASKS, sample)) as stored:
-                given[arm] = np.asarray(stored)
+            given[arm] = read_mask(mask_path(run.fit(fit) / MASKS, sample))
         notes = {arm: f"Dice {dice[sample, arm, fit.fold, fit.seed]:.3f}" for arm, fit in arms.items()}
         masks_picture(
             mask_path(run.path / "pictures", sample), image, reference, given, reference_name=observers[0],

@@ -20,6 +20,7 @@ from foveola.data.frame import Frame, frame_of
 from foveola.data.masks import IGNORED
 from foveola.data.preprocessing import Preprocessing
 from foveola.errors import FoveolaError
+from foveola.execution import DONE
 from foveola.maps.draw_masks import CLASS_COLOURS
 from foveola.models import FittedModel
 from foveola.models.observer import HumanSettings
@@ -160,6 +161,22 @@ def write_mask(path: Path, mask: Mask) -> None:
     image.putpalette(bytes(np.round(255 * CLASS_COLOURS).astype(np.uint8).ravel()))
     with atomic.replacing(path) as temporary:
         image.save(temporary, bits=8)  # with fewer colours Pillow would keep fewer bits
+
+
+def read_mask(path: Path) -> Mask:
+    """Returns a mask that `write_mask` wrote.
+
+    Raises:
+        FoveolaError: If it is missing or damaged.
+    """
+    try:
+        with Image.open(path) as stored:
+            return np.asarray(stored)
+    except (OSError, SyntaxError) as error:  # as Pillow calls what is wrong inside of a PNG
+        raise FoveolaError(
+            "the mask of a finished fit", str(error), str(path),
+            f"remove the file '{DONE}' of the fit, and it is made again",
+        ) from error  # fmt: skip
 
 
 def observer_of(cohort: Cohort, settings: ArmSettings) -> int:
