@@ -159,7 +159,7 @@ def test_runs_are_called_by_their_value(key: str, value: Any, name: str) -> None
         ({"global.hidden": []}, r"expected a list of values, got \[\], in --vary, global.hidden"),
         ({"global.hidden": {"low": 1, "high": 2}}, "expected a list of values"),
         ({"global.hidden": [0]}, "greater than or equal to 1"),
-        ({"seeds": [1, 2]}, "expected a setting of training, backbone, preprocessing, segmentation, global, got 'seeds'"),
+        ({"seeds": [1, 2]}, "segmentation, global, got 'seeds'"),
         ({"l1.penalty": [1]}, "got 'l1.penalty', in --vary; vary one of these, or add its --arm"),
     ],
 )
