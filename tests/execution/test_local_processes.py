@@ -26,8 +26,11 @@ pytestmark = pytest.mark.skipif(not process_space(), reason="this system does no
 MakeJob = Callable[..., Any]
 PATIENCE_S = 90
 DRIVER = """
+import signal
 import sys
 from pathlib import Path
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 from foveola.execution import LocalProcesses, Task
 from foveola.plugins import load_plugin
 
