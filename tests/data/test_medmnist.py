@@ -84,5 +84,5 @@ def test_what_cannot_be_asked_for(data: str, message: str) -> None:
 
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "medmnist", None)
-    with pytest.raises(FoveolaError, match=r'run pip install "foveola\[medmnist\]"'):
+    with pytest.raises(FoveolaError, match=r'run `pip install "foveola\[medmnist\]"`'):
         load_cohort("medmnist:pneumoniamnist")

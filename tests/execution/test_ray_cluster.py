@@ -77,7 +77,7 @@ def test_an_address_where_nobody_listens_is_refused_at_once(make_job: MakeJob) -
 
 def test_without_ray_the_extra_is_named(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(FoveolaError, match=r'install it: pip install "foveola\[cluster\]"'):
+    with pytest.raises(FoveolaError, match=r'run `pip install "foveola\[cluster\]"`'):
         RayCluster().run(make_job("a/0"))
 
 

@@ -73,6 +73,6 @@ def test_another_size_is_refused(size: int, remedy: str) -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: Any) -> None:
-    monkeypatch.setitem(sys.modules, "pytorchcv.models", None)
-    with pytest.raises(FoveolaError, match=r"pip install 'foveola\[baselines\]'"):
+    monkeypatch.setitem(sys.modules, "pytorchcv.models.resattnet", None)
+    with pytest.raises(FoveolaError, match=r'run `pip install "foveola\[baselines\]"`'):
         resattnet92(channels=3, classes=5)

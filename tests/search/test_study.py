@@ -164,7 +164,7 @@ def test_several_arms_or_test_sets_are_refused(configure: Configure, scans: Path
 
 def test_optuna_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(FoveolaError, match=r'install it with `pip install "foveola\[search\]"`'):
+    with pytest.raises(FoveolaError, match=r'run `pip install "foveola\[search\]"`'):
         check_optuna()
 
 

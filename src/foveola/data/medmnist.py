@@ -10,6 +10,7 @@ from foveola.data.cohort import Cohort
 from foveola.data.npz import read_npz
 from foveola.data.source import Request, register_source
 from foveola.errors import FoveolaError, unknown_name
+from foveola.extras import needed
 
 SIZES = (28, 64, 128, 224)
 """Sides of the images in pixels that MedMNIST is published in."""
@@ -31,7 +32,7 @@ def load(request: Request) -> Cohort:
         FoveolaError: If the package is missing, there is no such data set or size, the task has several labels an
             image, or the download fails.
     """
-    package = _package()
+    package = needed("medmnist", "medmnist")
     known = {name: info for name, info in package.INFO.items() if not name.endswith("3d")}
     if request.location not in known:
         raise unknown_name("data set", request.location, known, "--data medmnist")
@@ -46,16 +47,6 @@ def load(request: Request) -> Cohort:
     if not path.is_file():
         _download(getattr(package, info["python_class"]), path, size)
     return read_npz(path, labelled=request.labelled, names={int(key): text for key, text in info["label"].items()})
-
-
-def _package() -> Any:
-    try:
-        import medmnist
-    except ImportError as error:
-        raise FoveolaError(
-            "the package medmnist", "none installed", "--data medmnist", 'run pip install "foveola[medmnist]"'
-        ) from error
-    return medmnist
 
 
 def _download(dataset: Any, path: Path, size: int) -> None:

@@ -27,6 +27,7 @@ from foveola.execution.outcome import (
     unpacked,
 )
 from foveola.execution.task import DONE, Job
+from foveola.extras import needed
 
 LOOK_S = 0.25
 CONNECT_S = 10.0
@@ -164,12 +165,7 @@ def _mark(folder: Path) -> Iterator[Path]:
 def _connected(address: str) -> Iterator[Any]:
     """Connects to a cluster, or starts one, for as long as the block runs; yields the package."""
     os.environ.update(QUIET)
-    try:
-        import ray
-    except ImportError as error:
-        raise FoveolaError(
-            "Ray", "no such package", "--cluster", 'install it: pip install "foveola[cluster]"'
-        ) from error
+    ray = needed("ray", "cluster")
     if ray.is_initialized():
         yield ray
         return

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from foveola.attention import Mechanism, Pointwise
 from foveola.attention.resattnet import SIDE
 from foveola.errors import FoveolaError
+from foveola.extras import needed
 from foveola.models.design import OWN_BACKBONES, Design, ImageShape
 
 
@@ -71,13 +72,7 @@ def resattnet92(channels: int, classes: int) -> nn.Module:
     Raises:
         FoveolaError: If pytorchcv is not installed.
     """
-    try:
-        from pytorchcv.models import resattnet
-    except ImportError as error:
-        raise FoveolaError(
-            "the package pytorchcv", "none installed", "the backbone resattnet92",
-            "run pip install 'foveola[baselines]'",
-        ) from error  # fmt: skip
+    resattnet = needed("pytorchcv.models.resattnet", "baselines")
     network: nn.Module = resattnet.resattnet92(in_channels=channels, num_classes=classes)
     for name, block in list(network.named_modules()):
         if isinstance(block, resattnet.AttBlock):

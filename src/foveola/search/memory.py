@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foveola.errors import FoveolaError
+from foveola.extras import needed
 from foveola.protocol.space import Grid, Range, Space, grid_point, is_grid
 from foveola.search.outcome import COMPLETE, Outcome
 
@@ -33,13 +32,7 @@ log = logging.getLogger(__name__)
 
 def check_optuna() -> None:
     """Raises a ``FoveolaError`` if Optuna is not installed."""
-    try:
-        importlib.import_module("optuna")
-    except ModuleNotFoundError as error:
-        raise FoveolaError(
-            "Optuna, which is not part of the core", "no module 'optuna'", "foveola search",
-            'install it with `pip install "foveola[search]"`',
-        ) from error  # fmt: skip
+    needed("optuna", "search")
 
 
 class Pruned(Exception):  # noqa: N818 - no error: the trial has shown enough
