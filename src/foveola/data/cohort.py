@@ -90,6 +90,15 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.table)
 
+    def size_of(self, index: int) -> tuple[int, int]:
+        """Returns width and height of an image as taken, which is decoded only if it does not tell them otherwise."""
+        header = getattr(self.images, "header", None)
+        if header is not None:
+            width, height, _ = header(index)
+        else:
+            height, width = self.images.read(index).shape[:2]
+        return width, height
+
     @property
     def task(self) -> Literal["classification", "segmentation"]:
         """What there is to learn: it follows from whether there are masks."""

@@ -62,7 +62,7 @@ def _rows(cohort: Cohort, masks: Masks, settings: Preprocessing, progress: Progr
     def row(index: int) -> np.ndarray:
         drawn = [masks.read(index, observer) for observer in range(len(masks.observers))]
         height, width = drawn[0].shape
-        size = _size_of(cohort, index)
+        size = cohort.size_of(index)
         for observer, mask in enumerate(drawn):
             _check_size(cohort, masks, index, observer, (mask.shape[1], mask.shape[0]), size)
         frame = frame_of(height, width, settings, sides[index], where=cohort.images.where(index))
@@ -107,21 +107,12 @@ def _check_headers(cohort: Cohort, masks: Masks) -> None:
         return
 
     def check(index: int) -> None:
-        size = _size_of(cohort, index)
+        size = cohort.size_of(index)
         for observer in range(len(masks.observers)):
             _check_size(cohort, masks, index, observer, header(index, observer), size)
 
     for _ in in_parallel(check, len(cohort), "", None):
         pass
-
-
-def _size_of(cohort: Cohort, index: int) -> tuple[int, int]:
-    """Returns width and height of an image, which is decoded only if it does not tell them otherwise."""
-    header = getattr(cohort.images, "header", None)
-    if header is not None:
-        return header(index)[0], header(index)[1]
-    height, width = cohort.images.read(index).shape[:2]
-    return width, height
 
 
 def _check_size(

@@ -77,8 +77,7 @@ class ScoringGrid:
         return own if self.stored is None else self._frame(row).stored_spacing(own)
 
     def _frame(self, row: int) -> Frame:
-        header = getattr(self.cohort.images, "header", None)
-        width, height = header(row)[:2] if header else self.image(row).shape[1::-1]
+        width, height = self.cohort.size_of(row)
         return frame_of(height, width, self.preprocessing, self.cohort.table["laterality"].iloc[row])
 
 
