@@ -64,7 +64,6 @@ for name, summary, operator, make in (
 
 RIVALS = ("pointwise", "pointwise@gate", "monai-gate", "scse", "self", "monai-self", "joint")
 SETTINGS: dict[str, dict[str, Any]] = {"pointwise@gate": {"point": "gate"}}
-DENSE = {"plain": {}, "pointwise": {}, "self": {}, "joint": {}}
 
 
 def network(arm: str, backbone: str, size: int) -> nn.Module:
@@ -164,7 +163,7 @@ def main() -> None:
         return
     torch.set_num_threads(1)
     table = pd.concat([
-        measure("denseunet", tuple(DENSE)[1:], 256, 1, arguments.rounds),
+        measure("denseunet", ("pointwise", "self", "joint"), 256, 1, arguments.rounds),
         measure("small-unet", RIVALS, 96, 8, arguments.rounds),
     ])  # fmt: skip
     note = "One training step, one thread, over a plain one; attention at the places of its arm, `at=auto`"

@@ -75,17 +75,17 @@ def test_the_primary_test_is_that_of_the_design(run: MakeRun, folds: int, seeds:
 
 
 def test_which_tests_fit_which_design(run: MakeRun) -> None:
-    def tests(made: Any, metric: str) -> set[str]:
+    def fitting(made: Any, metric: str) -> set[str]:
         table = compared(made)
         return set(table[table["metric"] == metric]["test"]) - {"bootstrap over groups"}
 
-    assert tests(run(), "accuracy") == {"sign flips over groups", "McNemar exact"}
-    assert tests(run(group_size=2), "accuracy") == {"sign flips over groups"}
-    assert tests(run(seeds=2), "accuracy") == {"sign flips over groups", "Obuchowski-Rockette t"}
-    assert tests(run(folds=3), "accuracy") == {"sign flips over groups", "McNemar exact", *OVER_FOLDS}
-    assert tests(run(folds=3), "macro_auc") == {"DeLong", *OVER_FOLDS}
-    assert tests(run(folds=3), "macro_f1") == OVER_FOLDS
-    assert tests(draws(run(seeds=3), 3), "macro_f1") == {"Obuchowski-Rockette t", *OVER_FOLDS}
+    assert fitting(run(), "accuracy") == {"sign flips over groups", "McNemar exact"}
+    assert fitting(run(group_size=2), "accuracy") == {"sign flips over groups"}
+    assert fitting(run(seeds=2), "accuracy") == {"sign flips over groups", "Obuchowski-Rockette t"}
+    assert fitting(run(folds=3), "accuracy") == {"sign flips over groups", "McNemar exact", *OVER_FOLDS}
+    assert fitting(run(folds=3), "macro_auc") == {"DeLong", *OVER_FOLDS}
+    assert fitting(run(folds=3), "macro_f1") == OVER_FOLDS
+    assert fitting(draws(run(seeds=3), 3), "macro_f1") == {"Obuchowski-Rockette t", *OVER_FOLDS}
 
 
 def test_differences_are_those_of_the_results(run: MakeRun) -> None:

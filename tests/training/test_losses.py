@@ -26,8 +26,7 @@ def by_hand(name: str, logits: Tensor, masks: Tensor) -> float:
     p = {place: logits[place[0], :, place[1], place[2]].double().softmax(0).tolist() for place in pixels}
     truth = {place: int(masks[place]) for place in pixels}
     entropy = -sum(math.log(p[place][truth[place]]) for place in pixels) / len(pixels)
-    dice, matthews = [0.0], []  # a background that counts nothing, as smp takes the mean over the chosen classes alone
-    dice.clear()
+    dice, matthews = [], []
     for k in (1, 2):
         tp = sum(p[place][k] for place in pixels if truth[place] == k)
         fp = sum(p[place][k] for place in pixels if truth[place] != k)

@@ -69,8 +69,7 @@ def _members(family: Family) -> Mapping[str, str | dict[str, str]]:
         return {name: arm.summary for name, arm in ARMS.items()}
     if family is Family.attention:
         return _attention()
-    from foveola.models import backbone_names
-    from foveola.models.backbones import segmenter_names
+    from foveola.models import backbone_names, segmenter_names
 
     return dict.fromkeys(segmenter_names(), "for images with masks") | dict.fromkeys(backbone_names(), "")
 

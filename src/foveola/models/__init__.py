@@ -1,4 +1,4 @@
-"""Image CNNs by name, their weights and their stems, classical baselines, and fitted models on disk."""
+"""Networks by name that classify images or pixels, their weights, classical baselines, and fitted models on disk."""
 
 from foveola.models import classical, observer  # noqa: F401  their arms register themselves
 from foveola.models.arm_network import arm_backbone, arm_network

@@ -43,6 +43,7 @@ class FitData:
 def network_shape(configuration: RunConfiguration, data: FitData) -> ImageShape:
     """Returns what a network is to take and to tell apart."""
     channels, size = data.pixels.shape[1:3]
-    per_pixel = data.masks is not None
-    side = min(configuration.segmentation.patch or size, size) if per_pixel else size
-    return ImageShape(channels=channels, size=side, classes=len(data.cohort.classes), per_pixel=per_pixel)
+    return ImageShape(
+        channels=channels, size=configuration.segmentation.patch or size, classes=len(data.cohort.classes),
+        per_pixel=data.masks is not None,
+    )  # fmt: skip

@@ -66,12 +66,11 @@ def make_splits(configuration: RunConfiguration, cohort: Cohort) -> pd.DataFrame
         )
     if configuration.protocol == "paper":  # it trains once on all images that are not tested on
         splits = splits.assign(role=splits["role"].replace("val", "train"))
+    _check_tested(splits, configuration)
     if configuration.train_sizes:
-        _check_tested(splits, configuration)
         return at_sizes(
             splits, cohort, sizes=configuration.train_sizes, draws=configuration.seeds, grouped=grouped, seed=seed
         )
-    _check_tested(splits, configuration)
     inner = {"nested": configuration.search.folds, "paper": configuration.folds}.get(configuration.protocol)
     if inner is None:
         return splits

@@ -121,9 +121,7 @@ def _motion(count: int, settings: AugmentationSettings, *, square: bool) -> Floa
     return rotation @ turn @ mirror
 
 
-def _sampled(
-    values: Float[Tensor, "v c h w"], grid: Float[Tensor, "v i j 2"], mode: str
-) -> Float[Tensor, "v c i j"]:  # fmt: skip
+def _sampled(values: Float[Tensor, "v c h w"], grid: Float[Tensor, "v i j 2"], mode: str) -> Float[Tensor, "v c i j"]:
     return functional.grid_sample(values, grid, mode=mode, padding_mode="reflection", align_corners=False)
 
 
