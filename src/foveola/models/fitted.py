@@ -25,6 +25,7 @@ from foveola.data.preprocessing import Preprocessing, Scaling
 from foveola.errors import FoveolaError
 from foveola.models.arm_network import arm_network
 from foveola.models.design import BackboneSettings, ImageShape
+from foveola.models.views import Views, over_views
 from foveola.models.windows import Windows, in_windows
 from foveola.settings import Settings, validated
 
@@ -52,6 +53,7 @@ class ModelDescription(Settings):
         bins: The thresholds that cut them into classes.
         per_pixel: Whether it gives every pixel a class, and not the whole image.
         windows: How such a model covers an image; ``None`` where it sees the whole.
+        views: How many views of an image such a model averages; see `foveola.models.views.over_views`.
     """
 
     schema_version: Literal[1] = SCHEMA
@@ -70,6 +72,7 @@ class ModelDescription(Settings):
     bins: tuple[float, ...] = ()
     per_pixel: bool = False
     windows: Windows | None = None
+    views: Views = 1
 
     @model_validator(mode="after")
     def _check_shape(self) -> ModelDescription:
@@ -187,14 +190,21 @@ class FittedModel:
     ) -> Iterator[Float[np.ndarray, "classes h w"]]:
         """Yields the probability of every class at every pixel of one stored image after the other.
 
+        It is the mean over views of the image where the description says so; `maps` are those of the image as it is.
+
         Args:
             pixels: ``N x C x H x W`` as `foveola.data.cache.prepared_images` gives them.
             rows: Which images; all where it is ``None``.
         """
+        windows, views = self.description.windows, self.description.views
+
+        def predict(view: Tensor) -> Tensor:
+            return in_windows(self.network, view, windows).float().softmax(dim=1)
+
         for _, images in self._batches(pixels, np.arange(len(pixels)) if rows is None else rows, 1):
             with torch.inference_mode():
-                logits = in_windows(self.network, images, self.description.windows)
-            yield logits[0].float().softmax(dim=0).cpu().numpy()
+                probabilities = over_views(predict, images, views)
+            yield probabilities[0].cpu().numpy()
 
     def maps(
         self, pixels: np.ndarray, rows: np.ndarray | None = None, *, batch_size: int | None = None

@@ -142,6 +142,7 @@ def _description(
         arm_settings=settings.model_dump(mode="json"), attention={},
         label=configuration.label, bins=configuration.bins,
         per_pixel=data.masks is not None, windows=configuration.segmentation.windows,
+        views=configuration.segmentation.views,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from foveola.models.views import Views
 from foveola.models.windows import Windows
 from foveola.settings import Searched, Settings
 from foveola.training.augmentation import USUAL, AugmentationSettings
@@ -77,6 +78,8 @@ class SegmentationSettings(Settings):
             stored pixels; ``None`` for whole images.
         patches: Random patches of each image in every epoch.
         overlap: Share of a window that the next one covers too; they are blended with Gaussian weights.
+        views: How many views of an image are predicted and averaged: 1, the image as it is; 4, with its mirror images;
+            8, with quarter turns too. For images without an upright, and not for masks that stand in one place.
         grid: Where predictions are scored: on the images as they were taken (``original``), or on what the network
             sees (``stored``).
     """
@@ -85,6 +88,7 @@ class SegmentationSettings(Settings):
     patch: int | None = Field(None, ge=32)
     patches: int = Field(1, ge=1)
     overlap: float = Field(0.25, ge=0, lt=1)
+    views: Views = 1
     grid: Literal["original", "stored"] = "original"
 
     @property
