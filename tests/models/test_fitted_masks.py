@@ -75,6 +75,21 @@ def test_every_pixel_has_probabilities(windows: Windows | None) -> None:
     assert len(list(model.segmentations(images))) == 5
 
 
+def test_views_are_predicted_by_themselves_and_averaged(tmp_path: Path) -> None:
+    one = built("joint", Windows(side=32, overlap=0.5))
+    four = FittedModel(one.network, one.description.model_copy(update={"views": 4}))
+    four.save(tmp_path)
+    images = pixels(2)
+    views = [(), (1,), (2,), (1, 2)]
+    given = [np.flip(images, [axis + 1 for axis in axes]).copy() for axes in views]
+    whole = [
+        [np.flip(values, axes) for values in one.segmentations(view)] for axes, view in zip(views, given, strict=True)
+    ]
+    for found, *each in zip(FittedModel.load(tmp_path).segmentations(images), *whole, strict=True):
+        np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
+        assert not np.allclose(found, each[0], atol=1e-4)
+
+
 def gated(windows: Windows | None) -> FittedModel:
     """A network that looks at single pixels, and at the means of 2 x 2, with a gate in both places."""
     torch.manual_seed(1)

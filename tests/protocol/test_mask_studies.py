@@ -38,7 +38,8 @@ def no_mask_pictures(monkeypatch: pytest.MonkeyPatch, no_pictures: None) -> None
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished comparison in windows, with right eyes that are mirrored; to be read only."""
     folder = tmp_path_factory.mktemp("phantom") / "run"
-    options = {"preprocessing.image_size": 64, "segmentation.patch": 32, "segmentation.overlap": 0.5}
+    windows = {"segmentation.patch": 32, "segmentation.overlap": 0.5, "segmentation.views": 4}
+    options = {"preprocessing.image_size": 64, **windows}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOVEOLA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         compare(configured(options), folder)

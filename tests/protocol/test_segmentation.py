@@ -181,7 +181,7 @@ def test_patches_stored_scores_and_sound_folds_in_one_run(bars: Path, tmp_path: 
     history = pd.read_csv(tmp_path / "run" / "fits" / "plain" / "0-0" / "history.csv")
     assert {"val_loss", "val_dice", "val_accuracy", "train_loss"} <= set(history)
     model = json.loads((tmp_path / "run" / "fits" / "plain" / "0-0" / "model.json").read_text())
-    assert model["windows"] == {"side": 32, "overlap": 0.25}
+    assert (model["windows"], model["views"]) == ({"side": 32, "overlap": 0.25}, 1)
 
 
 def test_a_network_learns_to_find_the_bars(bars: Path, tmp_path: Path) -> None:
