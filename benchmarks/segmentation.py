@@ -132,9 +132,12 @@ def dice(folder: Path, epochs: int, workers: int) -> pd.DataFrame:
 
     options = {
         "data": f"chase:{folder}", "arms": {arm: SETTINGS.get(arm, {}) for arm in ("plain", *RIVALS)},
-        "backbone.name": "small-unet", "preprocessing.image_size": 500, "protocol": "holdout", "seeds": 2,
-        "segmentation.patch": 96, "segmentation.patches": 4, "segmentation.grid": "stored",
-        "training.epochs": epochs, "training.batch_size": 4, "training.lr": 0.005,
+        "backbone.name": "small-unet", "backbone.width": 8, "protocol": "holdout", "seeds": 2,
+        "preprocessing.crop": (0, 0, 998, 960), "preprocessing.image_size": 499, "preprocessing.masks": "majority",
+        "segmentation.patch": 96, "segmentation.patches": 2, "segmentation.views": 8, "segmentation.grid": "stored",
+        "training.epochs": epochs, "training.batch_size": 4, "training.lr": 0.003,
+        "training.augmentation": {"flip": True, "turn": True, "contrast": 0.3, "brightness": 0.1, "zoom": 0,
+                                  "rotate_degrees": 0},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         result = compare(
@@ -147,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dice", type=Path, help="the folder of CHASE_DB1")
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--alone", nargs=4, help="for this script's own use")
     arguments = parser.parse_args()

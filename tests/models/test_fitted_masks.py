@@ -157,10 +157,11 @@ def test_a_description_without_masks_is_that_of_a_classifier() -> None:
     assert described().shape.size == SIDE
 
 
-def test_onnx_has_the_logits_and_the_maps(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", ["additive", "key"])
+def test_onnx_has_the_logits_and_the_maps(variant: str, tmp_path: Path) -> None:
     """With joint attention at the bottleneck and, told by the signal of the decoder, in its first stage."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    network = built("joint", point="gate", at="bottleneck,up1.join").network.network
+    network = built("joint", variant=variant, point="gate", at="bottleneck,up1.join").network.network
     assert isinstance(network, Segmenter)
     model, images = WithMaps(network).eval(), torch.randn(2, 3, 40, 56)
     logits, maps = model(images)
