@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from foveola.attention.arm import LayerSettings
@@ -63,8 +64,12 @@ class ResidualSettings(LayerSettings):
             shortcut of their own.
         residual: Whether the features are added to what attention makes of them.
         residual_start: Where the factor of what is added starts; 0 changes nothing at the first step.
+        weight_decay: As in `ArmSettings`; none by default. While the factor is near 0 nothing else has a gradient, and
+            Adam, which divides by the size of what it is given, would take the L2 term alone for one: within a hundred
+            steps W_v, W_o and the factor are 0, and stay there.
     """
 
+    weight_decay: float | None = Field(0.0, ge=0)
     residual: bool = True
     residual_start: float = 0.0
 
