@@ -17,51 +17,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from monai.networks.blocks import SpatialAttentionBlock
-from monai.networks.nets.attentionunet import AttentionBlock
 from record import peak_mib, record
-from segmentation_models_pytorch.base.modules import SCSEModule
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
-from foveola.attention import ARMS, Arm, LayerSettings, Mechanism, Pointwise, attach
-from foveola.attention.arm import register
+from foveola import load_plugin
+from foveola.attention import ARMS, attach
 from foveola.execution import LocalProcesses
 from foveola.models import BackboneSettings, ImageShape, arm_network
 from foveola.training.losses import SegmentationLoss
 
-
-class MonaiGate(Mechanism):
-    """MONAI's attention gate, with the decoder's features enlarged to the grid of those that it weighs."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.gate = AttentionBlock(2, max(channels // 2, 1), channels, channels)
-
-    def take_signal(self, channels: int) -> None:
-        """Prepares for the features of a decoder."""
-        self.gate = AttentionBlock(2, max(self.channels // 2, 1), channels, self.channels)
-
-    def operator(self, features: Tensor, *context: Any) -> Pointwise:
-        """Returns the gate."""
-        ones = torch.ones_like(features[:, :1])
-        signal = functional.interpolate(context[0], features.shape[2:], mode="bilinear") if context else features
-        psi = self.gate.psi(self.gate.relu(self.gate.W_g(signal) + self.gate.W_x(features)))
-        return Pointwise(ones * psi)
-
-
-class OtherSettings(LayerSettings):
-    """Where the block of another library goes."""
-
-
-for name, summary, operator, make in (
-    ("monai-gate", "MONAI's attention gate", "pointwise", MonaiGate),
-    ("monai-self", "MONAI's self-attention block", "self-attention", lambda c: SpatialAttentionBlock(2, c)),
-    ("scse", "smp's scSE", "pointwise", SCSEModule),
-):
-    register(Arm(name, summary, OtherSettings, operator, layer=lambda c, size, settings, make=make: make(c)))
-
+load_plugin(Path(__file__).parent / "rivals.py")  # so that worker processes know its arms too
 RIVALS = ("pointwise", "pointwise@gate", "monai-gate", "scse", "self", "monai-self", "joint")
 SETTINGS: dict[str, dict[str, Any]] = {"pointwise@gate": {"point": "gate"}}
 

@@ -65,8 +65,8 @@ class ResidualSettings(LayerSettings):
         residual: Whether the features are added to what attention makes of them.
         residual_start: Where the factor of what is added starts; 0 changes nothing at the first step.
         weight_decay: As in `ArmSettings`; none by default. While the factor is near 0 nothing else has a gradient, and
-            Adam, which divides by the size of what it is given, would take the L2 term alone for one: within a hundred
-            steps W_v, W_o and the factor are 0, and stay there.
+            Adam, which divides by the size of what it is given, would take the L2 term alone for one: W_v and W_o go to
+            0 at the pace of the learning rate, and the factor after them.
     """
 
     weight_decay: float | None = Field(0.0, ge=0)
