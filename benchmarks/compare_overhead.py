@@ -10,8 +10,9 @@ import pandas as pd
 from record import record
 
 from foveola.cli.demo import SETTINGS
+from foveola.comparison import compare
 from foveola.execution import job_status
-from foveola.protocol import compare, read_configuration, read_run
+from foveola.protocol import read_configuration, read_run
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from record import record
 from scipy.stats import binomtest
 from trained_pairs import trained_pairs
 
-from foveola.statistics.delong import influence_test
-from foveola.statistics.finding import Finding
-from foveola.statistics.fold_tests import nadeau_bengio, obuchowski_rockette, paired_t
-from foveola.statistics.roc import auc, auc_influences
+from foveola.statistics.hypothesis_tests.delong import influence_test
+from foveola.statistics.hypothesis_tests.fold_tests import nadeau_bengio, obuchowski_rockette, paired_t
+from foveola.statistics.hypothesis_tests.test_result import Finding
+from foveola.statistics.metrics.roc import auc, auc_influences
 
 TRIALS = 1_500
 FEATURES = 6
@@ -116,8 +116,9 @@ def simulated(trials: int = TRIALS, seed: int = 0) -> pd.DataFrame:
     """
     rows = []
     for title, design in DESIGNS.items():
-        found = [[trial(design, gain, np.random.default_rng([seed, k])) for k in range(trials)]
-                 for gain in (0.0, PLANTED)]  # fmt: skip
+        found = [
+            [trial(design, gain, np.random.default_rng([seed, k])) for k in range(trials)] for gain in (0.0, PLANTED)
+        ]
         planted = math.fsum(next(iter(each.values())).difference for each in found[1]) / trials
         for test in found[0][0]:
             row: dict[str, object] = {"design": title, "test": test}
@@ -137,10 +138,15 @@ def trained(pairs: int = PAIRS, workers: int = WORKERS) -> pd.DataFrame:
         known = values[name].dropna()
         count = int((known <= LEVEL).sum())
         interval = binomtest(count, len(known)).proportion_ci(0.95, "exact")
-        rows.append({
-            "test": name, "pairs": len(known), "false_alarms": count / len(known), "false_alarms_low": interval.low,
-            "false_alarms_high": interval.high,
-        })  # fmt: skip
+        rows.append(
+            {
+                "test": name,
+                "pairs": len(known),
+                "false_alarms": count / len(known),
+                "false_alarms_low": interval.low,
+                "false_alarms_high": interval.high,
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -94,11 +94,17 @@ def main() -> None:
     for side in arguments.sides:
         difference = alone("--alone", "difference", str(side))["difference"]
         fused, dense = (alone("--repeats", str(arguments.repeats), "--alone", way, str(side)) for way in WAYS)
-        rows.append({
-            "grid": f"{side} x {side}", "fused_ms": fused["ms"], "written_out_ms": dense["ms"],
-            "times_faster": dense["ms"] / fused["ms"], "fused_mib": fused["peak_mib"],
-            "written_out_mib": dense["peak_mib"], "largest_difference": difference,
-        })  # fmt: skip
+        rows.append(
+            {
+                "grid": f"{side} x {side}",
+                "fused_ms": fused["ms"],
+                "written_out_ms": dense["ms"],
+                "times_faster": dense["ms"] / fused["ms"],
+                "fused_mib": fused["peak_mib"],
+                "written_out_mib": dense["peak_mib"],
+                "largest_difference": difference,
+            }
+        )
     note = f"Joint attention of {IMAGES} image, {CHANNELS} channels, forward and back, beside inputs and parameters"
     record(f"joint_attention_{device}", pd.DataFrame(rows), note)
 

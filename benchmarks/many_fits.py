@@ -13,16 +13,20 @@ from pathlib import Path
 import pandas as pd
 from record import record
 
+from foveola.comparison.compare import load_data
 from foveola.execution import Executor, InProcess, LocalProcesses, RayCluster
 from foveola.protocol import RunFolder, RunJob, read_configuration
-from foveola.protocol.compare import load_data
 
 FEW, MANY = 4, 16
 """The difference of two jobs is free of what starting the workers costs."""
 OPTIONS = {
-    "data": "phantom:n=200", "arms": ["plain"], "protocol": "holdout", "backbone.name": "small-cnn",
-    "training.epochs": 6, "training.lr": 0.002,
-}  # fmt: skip
+    "data": "phantom:n=200",
+    "arms": ["plain"],
+    "protocol": "holdout",
+    "backbone.name": "small-cnn",
+    "training.epochs": 6,
+    "training.lr": 0.002,
+}
 
 
 def timed(executor: Executor, seeds: int, folder: Path) -> tuple[float, float]:
@@ -68,10 +72,16 @@ def main() -> None:
             many, fits = timed(executor, MANY, Path(scratch) / f"{name}-many")
             pace = (many - few) / (MANY - FEW)
             single = single or fits / MANY
-            rows.append({
-                "executor": name, "start_s": many - pace * MANY, "fit_s": fits / MANY,
-                "overhead_s": pace * workers - fits / MANY, "fits_per_hour": 3600 / pace, "speed_up": single / pace,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "executor": name,
+                    "start_s": many - pace * MANY,
+                    "fit_s": fits / MANY,
+                    "overhead_s": pace * workers - fits / MANY,
+                    "fits_per_hour": 3600 / pace,
+                    "speed_up": single / pace,
+                }
+            )
     note = (
         "Fits of about a second; start_s: what the executor takes before and after; overhead_s: what it adds to a fit; "
         "speed_up: over single fits one after the other, in process"

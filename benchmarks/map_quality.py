@@ -10,7 +10,8 @@ import pandas as pd
 from record import record
 
 from foveola.cli.demo import SETTINGS
-from foveola.protocol import compare, read_configuration
+from foveola.comparison import compare
+from foveola.protocol import read_configuration
 
 
 def measure(arms: list[str], seeds: int, folder: Path, **settings: object) -> pd.DataFrame:

@@ -15,8 +15,9 @@ from timm.layers.cbam import SpatialAttn
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foveola.attention import ARMS, Pointwise, insert
-from foveola.attention.ppcr import PyramidPixelContext
+from foveola.attention import ARMS, insert
+from foveola.attention.algebra import Pointwise
+from foveola.attention.inside.ppcr import PyramidPixelContext
 
 SIZE, CLASSES = 224, 3
 FEATURES = [(64, 56), (256, 56), (128, 28), (1024, 14), (2048, 7)]
@@ -107,12 +108,15 @@ def alone(batch: int, rounds: int) -> pd.DataFrame:
                 rows += [
                     {
                         "pass": "training" if training else "evaluation",
-                        "features": f"{channels} x {side} x {side}", "layout": layout, "module": name,
-                        "ms": 1e3 * float(own.min()), "ratio": float(np.median(own / cbam)),
+                        "features": f"{channels} x {side} x {side}",
+                        "layout": layout,
+                        "module": name,
+                        "ms": 1e3 * float(own.min()),
+                        "ratio": float(np.median(own / cbam)),
                         "ratio_of_fastest": float(own.min() / cbam.min()),
                     }
                     for name, own in times.items()
-                ]  # fmt: skip
+                ]
     return pd.DataFrame(rows)
 
 
@@ -146,11 +150,14 @@ def inside(batch: int, rounds: int) -> pd.DataFrame:
         plain = times["plain"]
         rows += [
             {
-                "backbone": name, "step": kind, "s": float(own.min()), "ratio": float(np.median(own / plain)),
+                "backbone": name,
+                "step": kind,
+                "s": float(own.min()),
+                "ratio": float(np.median(own / plain)),
                 "ratio_of_fastest": float(own.min() / plain.min()),
             }
             for kind, own in times.items()
-        ]  # fmt: skip
+        ]
     return pd.DataFrame(rows)
 
 

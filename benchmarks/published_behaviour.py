@@ -11,7 +11,8 @@ import pandas as pd
 from record import record
 
 from foveola.cli.demo import SETTINGS
-from foveola.protocol import compare, read_configuration
+from foveola.comparison import compare
+from foveola.protocol import read_configuration
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("plain", {}),

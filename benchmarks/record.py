@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from foveola import atomic
+from foveola.foundation import atomic
 
 RESULTS = Path(__file__).parent / "results"
 

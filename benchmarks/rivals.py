@@ -11,8 +11,8 @@ from segmentation_models_pytorch.base.modules import SCSEModule
 from torch import Tensor
 from torch.nn import functional
 
-from foveola.attention import Arm, LayerSettings, Mechanism, Pointwise
-from foveola.attention.arm import register
+from foveola.attention import ARMS, Arm, LayerSettings, Mechanism
+from foveola.attention.algebra import Pointwise
 
 
 class MonaiGate(Mechanism):
@@ -46,4 +46,4 @@ for name, summary, operator, make in (
     ("monai-self", "MONAI's self-attention block", "self-attention", lambda c: SpatialAttentionBlock(2, c)),
     ("scse", "smp's scSE", "pointwise", SCSEModule),
 ):
-    register(Arm(name, summary, OtherSettings, operator, layer=lambda c, size, settings, make=make: make(c)))
+    ARMS.add(Arm(name, summary, OtherSettings, operator, layer=lambda c, size, settings, make=make: make(c)))

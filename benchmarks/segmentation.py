@@ -24,7 +24,7 @@ from foveola import load_plugin
 from foveola.attention import ARMS, attach
 from foveola.execution import LocalProcesses
 from foveola.models import BackboneSettings, ImageShape, arm_network
-from foveola.training.losses import SegmentationLoss
+from foveola.tasks.losses import SegmentationLoss
 
 load_plugin(Path(__file__).parent / "rivals.py")  # so that worker processes know its arms too
 RIVALS = ("pointwise", "pointwise@gate", "monai-gate", "scse", "self", "monai-self", "joint")
@@ -82,28 +82,53 @@ def measure(backbone: str, arms: tuple[str, ...], size: int, batch: int, rounds:
     rows = []
     for arm, step in steps.items():
         ratios = np.array(seconds[arm]) / plain
-        rows.append({
-            "network": backbone, "arm": arm, "size": size, "batch": batch,
-            "parameters": sum(parameter.numel() for parameter in step.model.parameters()),
-            "step_s": float(np.median(seconds[arm])), "over_plain": float(np.median(ratios)),
-            "of_fastest": float(min(seconds[arm]) / plain.min()), "peak_mib": peak_of(arm, backbone, size, batch),
-        })  # fmt: skip
+        rows.append(
+            {
+                "network": backbone,
+                "arm": arm,
+                "size": size,
+                "batch": batch,
+                "parameters": sum(parameter.numel() for parameter in step.model.parameters()),
+                "step_s": float(np.median(seconds[arm])),
+                "over_plain": float(np.median(ratios)),
+                "of_fastest": float(min(seconds[arm]) / plain.min()),
+                "peak_mib": peak_of(arm, backbone, size, batch),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def dice(folder: Path, epochs: int, workers: int) -> pd.DataFrame:
     """Returns mean Dice of every arm on the last eight photographs, after training on the first twenty."""
-    from foveola.protocol import compare, read_configuration
+    from foveola.comparison import compare
+    from foveola.protocol import read_configuration
 
     options = {
-        "data": f"chase:{folder}", "arms": {arm: SETTINGS.get(arm, {}) for arm in ("plain", *RIVALS)},
-        "backbone.name": "small-unet", "backbone.width": 8, "protocol": "holdout", "seeds": 2,
-        "preprocessing.crop": (0, 0, 998, 960), "preprocessing.image_size": 499, "preprocessing.masks": "majority",
-        "segmentation.patch": 96, "segmentation.patches": 2, "segmentation.views": 8, "segmentation.grid": "stored",
-        "training.epochs": epochs, "training.batch_size": 4, "training.lr": 0.003,
-        "training.augmentation": {"flip": True, "turn": True, "contrast": 0.3, "brightness": 0.1, "zoom": 0,
-                                  "rotate_degrees": 0},
-    }  # fmt: skip
+        "data": f"chase:{folder}",
+        "arms": {arm: SETTINGS.get(arm, {}) for arm in ("plain", *RIVALS)},
+        "backbone.name": "small-unet",
+        "backbone.width": 8,
+        "protocol": "holdout",
+        "seeds": 2,
+        "preprocessing.crop": (0, 0, 998, 960),
+        "preprocessing.image_size": 499,
+        "preprocessing.masks": "majority",
+        "segmentation.patch": 96,
+        "segmentation.patches": 2,
+        "segmentation.views": 8,
+        "segmentation.grid": "stored",
+        "training.epochs": epochs,
+        "training.batch_size": 4,
+        "training.lr": 0.003,
+        "training.augmentation": {
+            "flip": True,
+            "turn": True,
+            "contrast": 0.3,
+            "brightness": 0.1,
+            "zoom": 0,
+            "rotate_degrees": 0,
+        },
+    }
     with tempfile.TemporaryDirectory() as scratch:
         result = compare(
             read_configuration(options=options), Path(scratch) / "run", executor=LocalProcesses(workers, threads=1)
@@ -130,10 +155,12 @@ def main() -> None:
         record("segmentation_rivals_dice", dice(arguments.dice, arguments.epochs, arguments.workers), note)
         return
     torch.set_num_threads(1)
-    table = pd.concat([
-        measure("denseunet", ("pointwise", "self", "joint"), 256, 1, arguments.rounds),
-        measure("small-unet", RIVALS, 96, 8, arguments.rounds),
-    ])  # fmt: skip
+    table = pd.concat(
+        [
+            measure("denseunet", ("pointwise", "self", "joint"), 256, 1, arguments.rounds),
+            measure("small-unet", RIVALS, 96, 8, arguments.rounds),
+        ]
+    )
     note = "One training step, one thread, over a plain one; attention at the places of its arm, `at=auto`"
     record(f"segmentation_step_{'cuda' if torch.cuda.is_available() else 'cpu'}", table, note)
 

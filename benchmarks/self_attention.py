@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from record import peak_mib, record
 
-from foveola.attention import SelfAttention
+from foveola.attention.algebra import SelfAttention
 
 CHANNELS, DEPTH, IMAGES = 64, 8, 2
 WAYS = ("apply", "received", "matrix")

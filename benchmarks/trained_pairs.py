@@ -20,9 +20,13 @@ from sklearn.datasets import load_digits
 DIGITS = (3, 5, 8)
 IMAGES = 150
 TRAINING: dict[str, Any] = {
-    "arms": ["plain"], "seeds": 2, "backbone.name": "small-cnn", "preprocessing.image_size": 8, "training.lr": 0.003,
+    "arms": ["plain"],
+    "seeds": 2,
+    "backbone.name": "small-cnn",
+    "preprocessing.image_size": 8,
+    "training.lr": 0.003,
     "training.batch_size": 16,
-}  # fmt: skip
+}
 FOLDS, REPEATS = 5, 3
 SOUND = {"protocol": "sound", "folds": FOLDS, "repeats": REPEATS, "training.epochs": 10}
 PAPER = {"protocol": "paper", "folds": FOLDS, "training.epochs": 60}
@@ -46,10 +50,11 @@ def one_pair(index: int) -> dict[str, float]:
     """
     import torch
 
-    from foveola.protocol import compare, read_configuration
-    from foveola.protocol.run_folder import read_splits
-    from foveola.statistics.fold_tests import nadeau_bengio, paired_t
-    from foveola.statistics.paper import paper_t_test
+    from foveola.comparison import compare
+    from foveola.protocol import read_configuration
+    from foveola.protocol.run.run_folder import read_splits
+    from foveola.statistics.hypothesis_tests.fold_tests import nadeau_bengio, paired_t
+    from foveola.statistics.tables.paper import paper_t_test
 
     torch.set_num_threads(1)
     values: dict[str, float] = {}
@@ -75,7 +80,7 @@ def one_pair(index: int) -> dict[str, float]:
 
 def _chosen_accuracies(run: Path, seed: int) -> Sequence[float]:
     """Returns the test accuracies at the 30 epochs that the paper's procedure chooses."""
-    from foveola.statistics.paper import paper_score
+    from foveola.statistics.tables.paper import paper_score
 
     def history(fold: int, role: str) -> pd.DataFrame:
         table = pd.read_csv(run / "fits" / "plain" / f"{fold}-{seed}" / "history.csv")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 

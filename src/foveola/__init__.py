@@ -6,12 +6,12 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from foveola.errors import FoveolaError
-from foveola.plugins import load_plugin
+from foveola.foundation.errors import FoveolaError
+from foveola.foundation.plugins import load_plugin
 
 if TYPE_CHECKING:
     from foveola.attention import FixedMask, GlobalAttention, WithMaps, attach, record_attention
-    from foveola.classifier import AttentionClassifier
+    from foveola.estimator.classifier import AttentionClassifier
 
 __version__ = version("foveola")
 
@@ -31,6 +31,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports what needs PyTorch when it is first used, so that ``foveola --help`` answers at once."""
     if name in __all__:
-        home = "foveola.classifier" if name == "AttentionClassifier" else "foveola.attention"
+        home = "foveola.estimator.classifier" if name == "AttentionClassifier" else "foveola.attention"
         return getattr(import_module(home), name)
     raise AttributeError(f"module 'foveola' has no attribute '{name}'")

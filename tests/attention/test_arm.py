@@ -19,16 +19,19 @@ from foveola.attention import (
     LayerSettings,
     SigmoidMask,
     StochasticGates,
-    register,
 )
-from foveola.attention.placement import Followed
-from foveola.errors import FoveolaError
-from foveola.models.small_cnn import small_cnn
+from foveola.attention.hosts.placement import Followed
+from foveola.foundation.errors import FoveolaError
+from foveola.models.zoo.small_cnn import small_cnn
 
 MASKS = {
-    "l1": L1Mask, "l1-fair": L1Mask, "free-mask": SigmoidMask, "coarse-mask": SigmoidMask,
-    "stochastic-gates": StochasticGates, "global": GlobalAttention,
-}  # fmt: skip
+    "l1": L1Mask,
+    "l1-fair": L1Mask,
+    "free-mask": SigmoidMask,
+    "coarse-mask": SigmoidMask,
+    "stochastic-gates": StochasticGates,
+    "global": GlobalAttention,
+}
 
 
 @pytest.mark.parametrize("name", ARMS)
@@ -162,7 +165,7 @@ def test_an_operator_that_is_not_in_the_table_is_refused() -> None:
     """Where types are not checked as they are here."""
     made = SimpleNamespace(
         name="own", mask=None, layer=None, network=None, solve=None, settings=ArmSettings, operator="pointwse"
-    )  # fmt: skip
+    )
     with pytest.raises(ValueError, match="the operator of arm 'own' is 'pointwse', none of "):
         Arm.__post_init__(made)  # type: ignore[arg-type]
 
@@ -170,10 +173,10 @@ def test_an_operator_that_is_not_in_the_table_is_refused() -> None:
 def test_a_name_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ARMS, "_members", dict(ARMS._members))
     arm = Arm("own", "the first", ArmSettings, "none")
-    assert register(arm) is arm
+    assert ARMS.add(arm) is arm
     assert ARMS["own"] is arm
     with pytest.raises(ValueError, match="arm 'own' is registered twice"):
-        register(arm)
+        ARMS.add(arm)
 
 
 def test_an_arm_with_a_label_is_that_arm_under_another_name() -> None:

@@ -15,14 +15,13 @@ from foveola.attention import (
     GlobalAttention,
     InputMask,
     Mechanism,
-    Operator,
-    Pointwise,
     SigmoidMask,
     attach,
     insert,
     recording,
 )
-from foveola.models.small_cnn import small_cnn
+from foveola.attention.algebra import Operator, Pointwise
+from foveola.models.zoo.small_cnn import small_cnn
 
 IMAGES = torch.randn(7, 3, 36, 28, generator=torch.Generator().manual_seed(0))
 

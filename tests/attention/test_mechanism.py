@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import AttentionLayer, Mechanism, Operator, Pointwise, Pooling, recording
+from foveola.attention import AttentionLayer, Mechanism, recording
+from foveola.attention.algebra import Operator, Pointwise, Pooling
 
 FEATURES = torch.randn(2, 4, 12, 10, generator=torch.Generator().manual_seed(0))
 

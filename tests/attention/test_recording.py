@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import FixedMask, Mechanism, Operator, Pointwise, recording
+from foveola.attention import FixedMask, Mechanism, recording
+from foveola.attention.algebra import Operator, Pointwise
 from foveola.attention.recording import emit, named_maps
 
 FEATURES = torch.randn(2, 4, 12, 10, generator=torch.Generator().manual_seed(0))

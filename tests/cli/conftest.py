@@ -105,4 +105,4 @@ def small() -> tuple[str, ...]:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the drawing, which takes longer than the training of so few images."""
     for name in ("map_picture", "before_after_picture", "arms_picture"):
-        monkeypatch.setattr(f"foveola.protocol.cohort_maps.{name}", lambda *_, **__: None)
+        monkeypatch.setattr(f"foveola.reporting.cohort_maps.{name}", lambda *_, **__: None)

@@ -61,10 +61,13 @@ def test_unreadable_images(compared: Refused, draw_folder: DrawFolder, content: 
 @pytest.mark.parametrize(
     ("mode", "suffix", "reason"),
     [
-        ("I;16", "png", "16-bit grey"), ("CMYK", "tif", "CMYK"), ("P", "png", "palette"), ("RGBA", "png", "alpha"),
+        ("I;16", "png", "16-bit grey"),
+        ("CMYK", "tif", "CMYK"),
+        ("P", "png", "palette"),
+        ("RGBA", "png", "alpha"),
         ("LA", "png", "grey with alpha"),
     ],
-)  # fmt: skip
+)
 def test_images_of_other_modes(
     compared: Refused, draw_folder: DrawFolder, draw_image: DrawImage, mode: str, suffix: str, reason: str
 ) -> None:

@@ -13,8 +13,13 @@ from foveola.cli import demo
 def test_the_demo_compares_and_says_which_map_finds_the_macula(
     foveola: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    smaller = {"data": "phantom:n=60,size=32", "training.epochs": 2, "training.cutoff": 1, "global.hidden": 4,
-               "global.dim": 8}  # fmt: skip
+    smaller = {
+        "data": "phantom:n=60,size=32",
+        "training.epochs": 2,
+        "training.cutoff": 1,
+        "global.hidden": 4,
+        "global.dim": 8,
+    }
     monkeypatch.setattr(demo, "SETTINGS", {**demo.SETTINGS, **smaller})
     answer = foveola("demo", "--out", "run")
     assert (answer.code, answer.err) == (0, "")

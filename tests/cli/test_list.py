@@ -9,10 +9,15 @@ import pytest
 from foveola.attention import ARMS
 from foveola.data import SOURCES
 from foveola.models import backbone_names
-from foveola.models.backbones import segmenter_names
+from foveola.models.building.backbones import segmenter_names
 
 ROWS = ["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
-MEMBERS = {"data": tuple(SOURCES), "arms": tuple(ARMS), "backbones": (*segmenter_names(), *backbone_names())}
+ORDERED = sorted(ARMS.values(), key=lambda arm: (not arm.trains, ROWS.index(arm.operator)))
+MEMBERS = {
+    "data": tuple(sorted(SOURCES)),
+    "arms": tuple(arm.name for arm in ORDERED),
+    "backbones": (*segmenter_names(), *backbone_names()),
+}
 
 
 @pytest.mark.parametrize("family", MEMBERS)
@@ -49,7 +54,7 @@ def test_only_what_matches(foveola: Callable[..., Any]) -> None:
     assert {"resnet18", "resnet101"} <= set(rows)
     assert all("resnet1" in name for name in rows)
     lines = foveola("list", "arms", "--match", "mask").out.splitlines()
-    assert [line.split()[0] for line in lines] == [name for name in ARMS if "mask" in name]
+    assert [line.split()[0] for line in lines] == [name for name in MEMBERS["arms"] if "mask" in name]
     assert json.loads(foveola("list", "data", "--match", "zebra", "--json").out) == {}
 
 

@@ -104,21 +104,25 @@ def test_what_cannot_be_parsed_is_a_matter_of_usage(
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "run.yaml"),
-         "got 'No space left on device', in run.yaml; free some space and give the same command again"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "run.yaml"),
+            "got 'No space left on device', in run.yaml; free some space and give the same command again",
+        ),
         (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "; free some space and give the same command again"),
-        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs"),
-         "got 'Permission denied', in runs; check the path and its permissions"),
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs"),
+            "got 'Permission denied', in runs; check the path and its permissions",
+        ),
         (OSError("a strange device"), "got 'a strange device'; check the path and its permissions"),
     ],
-)  # fmt: skip
+)
 def test_what_the_system_refuses_is_one_sentence(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, error: OSError, sentence: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("foveola.protocol.prediction.predict", fail)
+    monkeypatch.setattr("foveola.inference.prediction.predict", fail)
     assert refused("predict", "model", "images").endswith(sentence)
 
 
@@ -126,7 +130,7 @@ def test_what_is_our_own_mistake_is_not_hidden(foveola: Callable[..., Any], monk
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("foveola.protocol.prediction.predict", fail)
+    monkeypatch.setattr("foveola.inference.prediction.predict", fail)
     with pytest.raises(ZeroDivisionError):
         foveola("predict", "model", "images")
 

@@ -15,14 +15,24 @@ from PIL import Image
 Foveola = Callable[..., Any]
 Refused = Callable[..., str]
 
-SMALL = ("--backbone", "small-unet", "--set", "backbone.width=4", "--image-size", "32", "--epochs", "1",
-         "--batch-size", "4")  # fmt: skip
+SMALL = (
+    "--backbone",
+    "small-unet",
+    "--set",
+    "backbone.width=4",
+    "--image-size",
+    "32",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "4",
+)
 HEIGHT, WIDTH = 36, 44
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, no_pictures: None) -> None:
-    monkeypatch.setattr("foveola.protocol.mask_pictures.masks_picture", lambda *_, **__: None)
+    monkeypatch.setattr("foveola.reporting.mask_pictures.masks_picture", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -131,7 +141,7 @@ def of_sixteen_bits(path: Path) -> None:
         (of_sixteen_bits, "images", "an 8-bit grey or RGB image, got mode I;16"),
         (emptied, "images", "an empty file"),
     ],
-)  # fmt: skip
+)
 def test_one_bad_file_is_named_and_nothing_is_written(
     refused: Refused, pairs: Path, damage: Callable[[Path], None], folder: str, sentence: str
 ) -> None:

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from foveola.cli import compare, fit
 from foveola.cli.options import KEYS, given
 from foveola.cli.options import executor as executor_of
-from foveola.errors import FoveolaError
 from foveola.execution import Executor, InProcess, LocalProcesses, RayCluster
+from foveola.foundation.errors import FoveolaError
 from foveola.protocol import RunConfiguration, read_configuration
 
 NOT_SETTINGS = {"assignments", "config", "out", "workers", "threads", "cluster", "dry_run"}

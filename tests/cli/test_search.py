@@ -21,10 +21,14 @@ DrawFolder = Callable[..., Path]
 
 
 def found(**changes: Any) -> Search:
-    table = pd.DataFrame({
-        "number": [0, 1, 2, 3], "state": ["complete", "pruned", "pruned", "refused"],
-        "training.lr": [0.00012346, 1, 2, 3], "score": [0.51234, None, None, None],
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "number": [0, 1, 2, 3],
+            "state": ["complete", "pruned", "pruned", "refused"],
+            "training.lr": [0.00012346, 1, 2, 3],
+            "score": [0.51234, None, None, None],
+        }
+    )
     configuration = RunConfiguration(data="digits", arms={"plain": {}}, **changes)
     return Search(Path("study"), table, 0, {"training.lr": 0.00012346}, configuration, 31)
 

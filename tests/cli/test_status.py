@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from foveola.comparison import load_data
 from foveola.execution.record import Record
-from foveola.protocol import RunFolder, load_data, read_configuration
+from foveola.protocol import RunFolder, read_configuration
 
 Foveola = Callable[..., Any]
 

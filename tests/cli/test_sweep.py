@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from foveola.cli.sweep import varied
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.protocol import RunConfiguration
 
 
@@ -16,9 +16,23 @@ def test_a_sweep_is_printed_and_kept(
     foveola: Callable[..., Any], draw_folder: Callable[..., Path], small: tuple[str, ...], no_pictures: None
 ) -> None:
     answer = foveola(
-        "sweep", "--data", draw_folder(), "--arm", "plain", *small, "--protocol", "holdout", "--seeds", "2", "--vary",
-        "training.lr=0.01,0.001", "--lr", "0.001", "--out", "swept",
-    )  # fmt: skip
+        "sweep",
+        "--data",
+        draw_folder(),
+        "--arm",
+        "plain",
+        *small,
+        "--protocol",
+        "holdout",
+        "--seeds",
+        "2",
+        "--vary",
+        "training.lr=0.01,0.001",
+        "--lr",
+        "0.001",
+        "--out",
+        "swept",
+    )
     assert (answer.code, answer.err) == (0, "")
     table = pd.read_csv("swept/sweep.csv")
     own = table[table["metric"] == "macro_auc"]

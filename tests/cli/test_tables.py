@@ -9,19 +9,32 @@ import pandas as pd
 from rich.console import Console
 
 from foveola.cli.tables import TITLES, print_comparison, print_forecast
-from foveola.protocol import Comparison, read_configuration
-from foveola.protocol.forecast import Forecast
-from foveola.protocol.paper_tables import PaperTables
+from foveola.comparison import Comparison
+from foveola.comparison.forecast import Forecast
+from foveola.protocol import read_configuration
+from foveola.reporting.paper_tables import PaperTables
 from foveola.statistics import compare_arms, results_table, summary_table
-from foveola.statistics.paper import WARNINGS
+from foveola.statistics.tables.paper import WARNINGS
 
 
 def pair(a: str, b: str, *, primary: bool = True) -> dict[str, object]:
     return {
-        "train_size": 90, "arm_a": a, "arm_b": b, "metric": "macro_auc", "test": "Nadeau-Bengio t", "primary": primary,
-        "difference": 0.1, "ci_low": -0.1, "ci_high": 0.3, "p_value": 0.4, "p_corrected": 1.0, "detectable": 0.2,
-        "fits": 10, "folds": 10, "groups": 90,
-    }  # fmt: skip
+        "train_size": 90,
+        "arm_a": a,
+        "arm_b": b,
+        "metric": "macro_auc",
+        "test": "Nadeau-Bengio t",
+        "primary": primary,
+        "difference": 0.1,
+        "ci_low": -0.1,
+        "ci_high": 0.3,
+        "p_value": 0.4,
+        "p_corrected": 1.0,
+        "detectable": 0.2,
+        "fits": 10,
+        "folds": 10,
+        "groups": 90,
+    }
 
 
 def shown(print_it: Callable[[Console], None]) -> list[str]:
@@ -66,10 +79,16 @@ def test_of_many_pairs_those_with_the_first_arm_are_printed() -> None:
 
 
 def test_a_learning_curve_has_a_column_a_size() -> None:
-    curve = pd.DataFrame({
-        "arm": ["plain", "plain", "global"], "train_size": [50, 1200, 1200], "mean": [0.5, 0.75, 0.8],
-        "ci_low": [0.25, 0.7, np.nan], "ci_high": [0.75, 0.8, np.nan], "fits": 3,
-    })  # fmt: skip
+    curve = pd.DataFrame(
+        {
+            "arm": ["plain", "plain", "global"],
+            "train_size": [50, 1200, 1200],
+            "mean": [0.5, 0.75, 0.8],
+            "ci_low": [0.25, 0.7, np.nan],
+            "ci_high": [0.75, 0.8, np.nan],
+            "fits": 3,
+        }
+    )
     comparison = Comparison(Path("run"), pd.DataFrame(), pd.DataFrame([pair("plain", "global")]), pd.DataFrame(), curve)
     lines = shown(lambda console: print_comparison(comparison, console))
     assert any("50" in line and "1,200" in line for line in lines)

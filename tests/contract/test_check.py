@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import ARMS, Arm, ArmSettings, LayerSettings, Mechanism, Operator, Pointwise, register
+from foveola.attention import ARMS, Arm, ArmSettings, LayerSettings, Mechanism
+from foveola.attention.algebra import Operator, Pointwise
 from foveola.contract import ESSENTIAL, LAYER, NETWORK, check, contract, export_contract
 from foveola.contract.network import classifies_and_gives_its_maps
 from foveola.contract.subject import Subject, drawn, layer_subject, network_subject
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 
 
 class Gate(Mechanism):
@@ -56,8 +57,8 @@ def arms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ARMS, "_members", dict(ARMS._members))
     layers = {"own-gate": Gate, "own-broken": Broken}
     for name, layer in layers.items():
-        register(Arm(name, "a gate", LayerSettings, "pointwise", layer=lambda channels, *_, made=layer: made(channels)))
-    register(
+        ARMS.add(Arm(name, "a gate", LayerSettings, "pointwise", layer=lambda channels, *_, made=layer: made(channels)))
+    ARMS.add(
         Arm("own-whole", "a network", ArmSettings, "none", backbone="small-cnn", network=lambda network, *_: network)
     )
 
@@ -105,7 +106,7 @@ def test_a_layer_that_wants_more_channels_gets_them(monkeypatch: pytest.MonkeyPa
         return Gate(channels)
 
     monkeypatch.setattr(ARMS, "_members", dict(ARMS._members))
-    register(Arm("own-wide", "a gate", LayerSettings, "pointwise", layer=layer))
+    ARMS.add(Arm("own-wide", "a gate", LayerSettings, "pointwise", layer=layer))
     assert layer_subject("own-wide").inputs.shape == (2, 32, 12, 10)
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from foveola.data import load_cohort
 from foveola.data.cohort import Cohort
-from foveola.data.dealing import check_labels
-from foveola.data.resampling import at_sizes, inner_folds, repeated_kfold
-from foveola.data.splits import holdout, kfold
-from foveola.errors import FoveolaError
+from foveola.data.splits.repeated_splits import at_sizes, inner_folds, repeated_kfold
+from foveola.data.splits.splits import holdout, kfold
+from foveola.data.splits.stratified_groups import check_labels
+from foveola.foundation.errors import FoveolaError
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from foveola.execution import DONE, Task
-from foveola.plugins import load_plugin
+from foveola.foundation.plugins import load_plugin
 
 TOY = Path(__file__).with_name("toy.py")
 

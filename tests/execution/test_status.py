@@ -38,8 +38,13 @@ def test_each_task_is_in_one_place(tmp_path: Path) -> None:
     assert status.waiting == ("fits/b/0", "fits/b/1", "fits/c/1")
     (found,) = status.running
     assert (found.name, found.worker, found.attempt, found.what, found.done, found.total) == (
-        "fits/a/1", "one", 2, "epoch 2/7", 40, 140,
-    )  # fmt: skip
+        "fits/a/1",
+        "one",
+        2,
+        "epoch 2/7",
+        40,
+        140,
+    )
     assert 30 <= found.seconds < 90
     assert found.silent_s < 60
     assert (status.total, status.is_finished) == (6, False)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from foveola.errors import FoveolaError
 from foveola.execution import InProcess, JobStatus, Progress, Task, job_status
 from foveola.execution.claims import Claims
 from foveola.execution.record import Record
 from foveola.execution.work import work
+from foveola.foundation.errors import FoveolaError
 
 MakeJob = Callable[..., Any]
 
@@ -142,7 +142,7 @@ def test_ctrl_c_gives_the_task_back(make_job: MakeJob, look: Any) -> None:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("foveola.execution.executor.WATCH_S", 0.0)
+        patch.setattr("foveola.execution.executors.executor.WATCH_S", 0.0)
         with pytest.raises(KeyboardInterrupt):
             InProcess().run(job, interrupt)
     assert look["results"](job).keys() == {"a"}

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from foveola import atomic
-from foveola.errors import FoveolaError
 from foveola.execution import DONE, Progress, Task
+from foveola.foundation import atomic
+from foveola.foundation.errors import FoveolaError
 
 
 @dataclass(frozen=True)

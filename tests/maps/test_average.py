@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.maps.average import is_flat, mean_and_sd
 
 
@@ -40,8 +40,15 @@ def test_nothing_nan_and_unequal_shapes_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "flat"),
-    [(0.5, 0.5, True), (0, 0, True), (-2, -2, True), (1, 1 + 1e-6, True), (1, 1.001, False), (0, 1e-30, False),
-     (-1, 1, False)],
-)  # fmt: skip
+    [
+        (0.5, 0.5, True),
+        (0, 0, True),
+        (-2, -2, True),
+        (1, 1 + 1e-6, True),
+        (1, 1.001, False),
+        (0, 1e-30, False),
+        (-1, 1, False),
+    ],
+)
 def test_flat_is_what_varies_by_rounding_alone(low: float, high: float, flat: bool) -> None:
     assert is_flat(np.array([[low, high], [low, low]])) is flat

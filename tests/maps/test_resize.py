@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from foveola.data.frame import prepare
-from foveola.data.preprocessing import Preprocessing
-from foveola.errors import FoveolaError
+from foveola.data.stored.geometry import prepare
+from foveola.data.stored.preprocessing import Preprocessing
+from foveola.foundation.errors import FoveolaError
 from foveola.maps.resize import RULE, on_original, resized
 
 MAP = np.random.default_rng(2).normal(size=(5, 4))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.maps.score import truth_auc
 
 

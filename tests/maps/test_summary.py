@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.maps.resize import resized
 from foveola.maps.summary import relative, summary
 

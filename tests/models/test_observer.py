@@ -7,7 +7,7 @@ import pytest
 
 from foveola import AttentionClassifier
 from foveola.attention import ARMS
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.models.observer import HumanSettings
 
 NAMES = ("anna", "bert", "2")

@@ -86,9 +86,7 @@ def test_variants_by_hand() -> None:
         (3, 3, 3, True): 544 + 148 + 292 + 109,
     }
     for (kernel, layers, last, dense), count in counts.items():
-        network = PixelCNN(
-            representation, hidden=4, kernel=kernel, hidden_layers=layers, last_kernel=last, dense=dense
-        )  # fmt: skip
+        network = PixelCNN(representation, hidden=4, kernel=kernel, hidden_layers=layers, last_kernel=last, dense=dense)
         assert parameters_of(network) == count
 
 

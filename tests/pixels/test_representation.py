@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.pixels import compressed_representation, exact_representation, pixel_representation
 from foveola.pixels.representation import checked_batches, image_size
 
@@ -65,7 +65,7 @@ BAD = {
         "images that can be gone through more than once, got a generator, .* pass a tensor or a list of batches",
     ),
     "an iterator": (iter([torch.rand(7, 3, 12, 10)]), "got a list_iterator"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("maker", MAKERS)

@@ -12,9 +12,13 @@ import pytest
 from foveola.protocol import RunConfiguration, read_configuration
 
 SMALL = {
-    "backbone.name": "small-cnn", "preprocessing.image_size": 16, "training.epochs": 2, "training.cutoff": 1,
-    "training.batch_size": 7, "training.lr": 0.01,
-}  # fmt: skip
+    "backbone.name": "small-cnn",
+    "preprocessing.image_size": 16,
+    "training.epochs": 2,
+    "training.cutoff": 1,
+    "training.batch_size": 7,
+    "training.lr": 0.01,
+}
 
 Configure = Callable[..., RunConfiguration]
 Arrays = dict[str, np.ndarray]

@@ -9,15 +9,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from foveola.errors import FoveolaError
-from foveola.protocol import RunConfiguration, compare, read_configuration
+from foveola.comparison import compare
+from foveola.foundation.errors import FoveolaError
+from foveola.protocol import RunConfiguration, read_configuration
 from foveola.search import search, sweep
 
 DATA = "phantom:n=12,size=32,masks=true"
 SMALL = {
-    "data": DATA, "arms": ["joint"], "backbone.name": "small-unet", "backbone.width": 4, "training.epochs": 2,
-    "training.batch_size": 4, "training.criterion": "dice",
-}  # fmt: skip
+    "data": DATA,
+    "arms": ["joint"],
+    "backbone.name": "small-unet",
+    "backbone.width": 4,
+    "training.epochs": 2,
+    "training.batch_size": 4,
+    "training.criterion": "dice",
+}
 
 
 def configured(**options: Any) -> RunConfiguration:
@@ -27,9 +33,13 @@ def configured(**options: Any) -> RunConfiguration:
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the drawing, which takes longer than the training of so few images."""
-    for name in ("cohort_maps.map_picture", "cohort_maps.before_after_picture", "cohort_maps.arms_picture",
-                 "mask_pictures.masks_picture"):  # fmt: skip
-        monkeypatch.setattr(f"foveola.protocol.{name}", lambda *_, **__: None)
+    for name in (
+        "cohort_maps.map_picture",
+        "cohort_maps.before_after_picture",
+        "cohort_maps.arms_picture",
+        "mask_pictures.masks_picture",
+    ):
+        monkeypatch.setattr(f"foveola.reporting.{name}", lambda *_, **__: None)
 
 
 def test_a_search_takes_the_settings_of_the_best_dice(tmp_path: Path) -> None:

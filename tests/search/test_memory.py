@@ -8,20 +8,27 @@ from typing import Any
 import optuna
 import pytest
 
-from foveola.protocol.space import Grid, Range, Space
+from foveola.protocol.settings.search_space import Grid, Range, Space
 from foveola.search.memory import Pruned, TrialMemory
-from foveola.search.outcome import Outcome
+from foveola.search.trial_outcome import Outcome
 
 SPACE: Space = {
-    "global.hidden": Range(4, 64, log=True), "training.lr": Range(0.001, 0.1), "ppcr.levels": Grid(([1, 2], [4])),
-}  # fmt: skip
+    "global.hidden": Range(4, 64, log=True),
+    "training.lr": Range(0.001, 0.1),
+    "ppcr.levels": Grid(([1, 2], [4])),
+}
 START = {"global.hidden": 8, "training.lr": 0.01, "ppcr.levels": [4]}
 
 
 def memory(folder: Path, **changes: Any) -> TrialMemory:
     values: dict[str, Any] = {
-        "folder": folder, "space": SPACE, "start": START, "seed": 3, "epochs": 10, "smaller_is_better": True
-    }  # fmt: skip
+        "folder": folder,
+        "space": SPACE,
+        "start": START,
+        "seed": 3,
+        "epochs": 10,
+        "smaller_is_better": True,
+    }
     folder.mkdir(exist_ok=True)
     made = TrialMemory(**{**values, **changes})
     made.begin()
@@ -126,5 +133,6 @@ def test_a_grid_is_written_down_as_it_is_finished(tmp_path: Path) -> None:
     kept.tell({3: complete(asked.settings, 0.5)})
     told = trials(tmp_path)
     assert [(trial.params, trial.value) for trial in told] == [
-        ({"training.lr": 0.2, "ppcr.levels": "[4]"}, 0.5), ({"training.lr": 0.1, "ppcr.levels": "[1, 2]"}, None)
-    ]  # fmt: skip
+        ({"training.lr": 0.2, "ppcr.levels": "[4]"}, 0.5),
+        ({"training.lr": 0.1, "ppcr.levels": "[1, 2]"}, None),
+    ]

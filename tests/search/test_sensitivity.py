@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.protocol import RunConfiguration
 from foveola.search import Sweep, published, sensitivity, sweep
 from foveola.search.sensitivity import run_name
@@ -33,7 +33,7 @@ def swept(started: RunConfiguration, tmp_path_factory: pytest.TempPathFactory) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FOVEOLA_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         for name in ("map_picture", "before_after_picture", "arms_picture"):
-            patch.setattr(f"foveola.protocol.cohort_maps.{name}", lambda *_, **__: None)
+            patch.setattr(f"foveola.reporting.cohort_maps.{name}", lambda *_, **__: None)
         return sweep(started, tmp_path_factory.mktemp("swept") / "sweep", VARY)
 
 
@@ -85,7 +85,7 @@ def test_the_same_sweep_fits_nothing_again(
     swept: Sweep, started: RunConfiguration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("map_picture", "before_after_picture", "arms_picture"):
-        monkeypatch.setattr(f"foveola.protocol.cohort_maps.{name}", lambda *_, **__: None)
+        monkeypatch.setattr(f"foveola.reporting.cohort_maps.{name}", lambda *_, **__: None)
     monkeypatch.setattr(sensitivity, "curve_picture", lambda *_, **__: None)
     before = {path: path.stat().st_mtime_ns for path in swept.folder.glob("*/fits/**/done")}
     again = sweep(started, swept.folder, VARY)
@@ -99,11 +99,18 @@ def test_folds_are_corrected_for_the_images_that_they_share(tmp_path: Path) -> N
     names = [f"image {place}" for place in range(9)]
     splits = pd.concat(
         [
-            pd.DataFrame({"sample": names, "group": "", "label": "a", "fold": fold,
-                          "role": np.where(np.arange(9) % 3 == fold, "test", "train")})
+            pd.DataFrame(
+                {
+                    "sample": names,
+                    "group": "",
+                    "label": "a",
+                    "fold": fold,
+                    "role": np.where(np.arange(9) % 3 == fold, "test", "train"),
+                }
+            )
             for fold in range(3)
         ]
-    )  # fmt: skip
+    )
     splits.to_csv(tmp_path / "splits.csv", index=False)
     values = {(0, 0): 0.5, (0, 1): 0.7, (1, 0): 0.8, (1, 1): 0.6, (2, 0): 0.9, (2, 1): math.nan}
     results = pd.DataFrame(
@@ -131,9 +138,10 @@ def test_a_single_fit_has_no_interval(tmp_path: Path) -> None:
 
 def test_what_the_paper_varies(configure: Configure) -> None:
     assert published(configure("global", {"training.epochs": 10})) == {
-        "global.hidden": (32, 64, 128, 256), "global.penalty": (0.1, 0.01, 0.001, 0.0001),
+        "global.hidden": (32, 64, 128, 256),
+        "global.penalty": (0.1, 0.01, 0.001, 0.0001),
         "training.cutoff": (2, 4, 6, 8, 10),
-    }  # fmt: skip
+    }
     assert "training.cutoff" not in published(configure("l1")), "its mask is never fixed"
     with pytest.raises(FoveolaError, match="expected an arm that the paper varies, got plain"):
         published(configure("plain"))

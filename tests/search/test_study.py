@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from foveola.comparison import compare
 from foveola.data import load_cohort
-from foveola.errors import FoveolaError
 from foveola.execution import job_status
-from foveola.protocol import RunConfiguration, compare, read_configuration
+from foveola.foundation.errors import FoveolaError
+from foveola.protocol import RunConfiguration, read_configuration
 from foveola.search import Search, read_study, search
 from foveola.search.memory import check_optuna
 
@@ -68,8 +69,18 @@ def test_two_workers_whose_driver_is_killed_leave_the_same(quiet: Search, config
     """Going on leaves what was finished alone, whatever orphans still do; no point is tried or told twice."""
     folder = tmp_path / "study"
     (tmp_path / "configuration.yaml").write_text(yaml.safe_dump(configure().model_dump(mode="json")))
-    command = [sys.executable, "-m", "foveola", "search", "--config", str(tmp_path / "configuration.yaml"), "--out",
-               str(folder), "--workers", "2"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "foveola",
+        "search",
+        "--config",
+        str(tmp_path / "configuration.yaml"),
+        "--out",
+        str(folder),
+        "--workers",
+        "2",
+    ]
     for key, values in GRID.items():
         command += ["--space", f"{key}={','.join(map(str, values))}"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as driver:
@@ -93,7 +104,7 @@ def test_the_best_is_a_configuration_that_tests_on_what_was_put_aside(
     quiet: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("map_picture", "before_after_picture", "arms_picture"):
-        monkeypatch.setattr(f"foveola.protocol.cohort_maps.{name}", lambda *_, **__: None)
+        monkeypatch.setattr(f"foveola.reporting.cohort_maps.{name}", lambda *_, **__: None)
     best = read_configuration(quiet.folder / "best.yaml")
     assert best.training.lr == quiet.settings["training.lr"]
     assert best.arms["global"]["hidden"] == quiet.settings["global.hidden"]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.protocol import RunConfiguration
 from foveola.search import search, trial_job
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from foveola.attention import ARMS, Attended
-from foveola.data.preprocessing import Scaling
-from foveola.models.small_cnn import small_cnn
+from foveola.data.stored.preprocessing import Scaling
+from foveola.models.zoo.small_cnn import small_cnn
 from foveola.training import NormalisedBatches, PixelRows, Progress, TrainingSettings, train
 from foveola.training.module import AttentionTraining
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveola.data.preprocessing import Scaling
+from foveola.data.stored.preprocessing import Scaling
 from foveola.training import NormalisedBatches, PixelRows
 from foveola.training.batches import EpochBatches
 

@@ -14,7 +14,7 @@ import torch
 from lightning import LightningModule, Trainer
 
 from foveola.attention import ARMS, Attended
-from foveola.models.small_cnn import small_cnn
+from foveola.models.zoo.small_cnn import small_cnn
 from foveola.training import train
 from foveola.training.callbacks import BestEpoch
 
@@ -34,10 +34,15 @@ def fit(case: Case, arm: str, folder: Path, **settings: Any) -> tuple[Attended, 
     values = {"schedule": "constant", "lr": 0.03, "epochs": 6, "cutoff": 3, **settings}
     model = case.model(arm)
     epoch = train(
-        model, case.rows(0, 25), case.rows(25, 36), scaling=case.scaling,
-        settings=case.settings.model_copy(update=values), arm=ARMS[arm].configure(own), seed=1,
+        model,
+        case.rows(0, 25),
+        case.rows(25, 36),
+        scaling=case.scaling,
+        settings=case.settings.model_copy(update=values),
+        arm=ARMS[arm].configure(own),
+        seed=1,
         folder=folder,
-    )  # fmt: skip
+    )
     return model, epoch
 
 
@@ -62,8 +67,16 @@ def test_the_last_epoch_is_kept_unless_asked(case: Case, tmp_path: Path) -> None
 def test_without_images_to_look_at_the_last_is_kept(case: Case, tmp_path: Path) -> None:
     model = case.model("plain")
     settings = case.settings.model_copy(update={"keep": "best"})
-    epoch = train(model, case.rows(0, 25), case.rows(25, 25), scaling=case.scaling, settings=settings,
-                  arm=ARMS["plain"].configure({}), seed=1, folder=tmp_path)  # fmt: skip
+    epoch = train(
+        model,
+        case.rows(0, 25),
+        case.rows(25, 25),
+        scaling=case.scaling,
+        settings=settings,
+        arm=ARMS["plain"].configure({}),
+        seed=1,
+        folder=tmp_path,
+    )
     assert epoch == settings.epochs
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foveola.attention import ARMS
-from foveola.errors import FoveolaError
-from foveola.models.small_cnn import small_cnn
+from foveola.foundation.errors import FoveolaError
+from foveola.models.zoo.small_cnn import small_cnn
 from foveola.training.contrastive import ContrastiveTerm, supervised_contrastive
 from foveola.training.module import AttentionTraining
 
@@ -47,8 +47,9 @@ def slow(projections: Tensor, labels: list[int], temperature: float) -> float:
         if not positives:
             continue
         below = sum(math.exp(float(z[i] @ z[a]) / temperature) for a in range(len(labels)) if a != i)
-        terms.append(-sum(math.log(math.exp(float(z[i] @ z[p]) / temperature) / below) for p in positives)
-                     / len(positives))  # fmt: skip
+        terms.append(
+            -sum(math.log(math.exp(float(z[i] @ z[p]) / temperature) / below) for p in positives) / len(positives)
+        )
     return sum(terms) / len(terms) if terms else 0.0
 
 

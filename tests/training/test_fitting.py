@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from foveola.data.preprocessing import Preprocessing, Scaling
+from foveola.data.stored.preprocessing import Preprocessing, Scaling
 from foveola.models import BackboneSettings, FittedModel, ModelDescription
-from foveola.models.small_cnn import small_cnn
+from foveola.models.zoo.small_cnn import small_cnn
 from foveola.training import PixelRows, TrainingSettings
 from foveola.training.fitting import fit_pixels
 
@@ -22,20 +22,32 @@ PIXELS = RNG.random((19, 1, 12, 12), dtype=np.float32)
 
 def described(weights: Path | None = None) -> ModelDescription:
     return ModelDescription(
-        arm="global", fold=2, seed=5, epoch=77, classes=("a", "b", "c"), channels=1,
-        backbone=BackboneSettings(name="small-cnn", weights=weights), preprocessing=Preprocessing(image_size=12),
-        scaling=Scaling(mean=(0.5,), std=(0.3,)), arm_settings={"hidden": 5}, attention={},
-    )  # fmt: skip
+        arm="global",
+        fold=2,
+        seed=5,
+        epoch=77,
+        classes=("a", "b", "c"),
+        channels=1,
+        backbone=BackboneSettings(name="small-cnn", weights=weights),
+        preprocessing=Preprocessing(image_size=12),
+        scaling=Scaling(mean=(0.5,), std=(0.3,)),
+        arm_settings={"hidden": 5},
+        attention={},
+    )
 
 
 def fitted(folder: Path, pixels: np.ndarray = PIXELS, weights: Path | None = None, **options: Any) -> FittedModel:
     """Trains on images 0 to 12 and looks at 13 to 16."""
     learned, watched = np.arange(13), np.arange(13, 17)
     return fit_pixels(
-        described(weights), TrainingSettings(epochs=3, batch_size=6, lr=0.01, device="cpu", keep="best"),
-        PixelRows(pixels, learned, LABELS[learned]), PixelRows(pixels, watched, LABELS[watched]),
-        groups=np.full(13, ""), folder=folder, **options,
-    )  # fmt: skip
+        described(weights),
+        TrainingSettings(epochs=3, batch_size=6, lr=0.01, device="cpu", keep="best"),
+        PixelRows(pixels, learned, LABELS[learned]),
+        PixelRows(pixels, watched, LABELS[watched]),
+        groups=np.full(13, ""),
+        folder=folder,
+        **options,
+    )
 
 
 def test_the_description_says_what_came_of_it(tmp_path: Path) -> None:
@@ -44,9 +56,11 @@ def test_the_description_says_what_came_of_it(tmp_path: Path) -> None:
     told: list[int] = []
     state = torch.get_rng_state()
     model = fitted(
-        tmp_path, weights=tmp_path / "start.pth", watch=lambda epoch, values: told.append(epoch),
+        tmp_path,
+        weights=tmp_path / "start.pth",
+        watch=lambda epoch, values: told.append(epoch),
         before=lambda untrained: before.append((untrained.map, untrained.description.epoch)),
-    )  # fmt: skip
+    )
     assert torch.equal(torch.get_rng_state(), state)
     history = pd.read_csv(tmp_path / "history.csv")
     assert model.description.epoch == 1 + history["val_loss"].idxmin()

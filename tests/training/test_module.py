@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foveola.attention import ARMS, Attended, Cbam, GlobalAttention, insert
-from foveola.models.small_cnn import small_cnn
+from foveola.models.zoo.small_cnn import small_cnn
 from foveola.training import NormalisedBatches, TrainingSettings
 from foveola.training.module import AttentionTraining
 
@@ -25,9 +25,16 @@ ROWS = 25
 
 
 def algorithm_1(
-    case: Case, network: nn.Module, mask: GlobalAttention, *, seed: int, lrs: tuple[float, float],
-    decays: tuple[float, float], penalty: float, cosine: bool,
-) -> Tensor:  # fmt: skip
+    case: Case,
+    network: nn.Module,
+    mask: GlobalAttention,
+    *,
+    seed: int,
+    lrs: tuple[float, float],
+    decays: tuple[float, float],
+    penalty: float,
+    cosine: bool,
+) -> Tensor:
     """Trains both in place as the paper writes it, with one optimiser for each, and returns the last map.
 
     Source: Xu et al. 2020, arXiv:2007.15897, definition 3, eq. 1 and algorithm 1.
@@ -74,9 +81,15 @@ def test_trains_as_algorithm_1_does(case: Case, schedule: str, tmp_path: Path) -
     expected = case.model("global", **options)
     assert isinstance(expected.attention, GlobalAttention)
     values = algorithm_1(
-        case, expected.network, expected.attention, seed=1, lrs=(1e-3, 0.004), decays=(0.01, 0.02), penalty=0.3,
+        case,
+        expected.network,
+        expected.attention,
+        seed=1,
+        lrs=(1e-3, 0.004),
+        decays=(0.01, 0.02),
+        penalty=0.3,
         cosine=schedule == "cosine",
-    )  # fmt: skip
+    )
     before = case.model("global", **options).attention
     assert before is not None
     assert (before.map() - values).abs().max() > 0.01  # it learned something

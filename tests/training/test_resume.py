@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from lightning import Trainer
 
-from foveola import atomic
 from foveola.attention import Attended
+from foveola.foundation import atomic
 from foveola.training import PixelRows, Progress
 
 if TYPE_CHECKING:

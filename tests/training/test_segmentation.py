@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from foveola.attention import ARMS, Attended
-from foveola.data.masks import IGNORED
-from foveola.data.preprocessing import Scaling
-from foveola.models.small_unet import SmallUNet
-from foveola.training import PixelRows, SegmentationSettings, TrainingSettings, train
-from foveola.training.augmentation import AugmentationSettings
+from foveola.data.images.masks import IGNORED
+from foveola.data.stored.preprocessing import Scaling
+from foveola.models.zoo.small_unet import SmallUNet
+from foveola.tasks import Segmentation
+from foveola.tasks.augmentation import AugmentationSettings
+from foveola.tasks.settings import SegmentationSettings
+from foveola.training import PixelRows, TrainingSettings, train
 from foveola.training.batches import NormalisedBatches
-from foveola.training.tasks import Segmentation
 
 SIZE, TRAINED = 40, 14
 USUAL = AugmentationSettings(flip=True, turn=True, rotate_degrees=15, zoom=0.1, brightness=0.1, contrast=0.1)
@@ -38,9 +39,16 @@ class Discs:
         return PixelRows(self.pixels, np.arange(start, stop), np.full(stop - start, -1), self.masks)
 
     def train(
-        self, arm: str, folder: Path, *, segmentation: SegmentationSettings = PATCHES, options: Any = None,
-        augmentation: AugmentationSettings = USUAL, progress: Any = None, **training: Any,
-    ) -> tuple[Attended, int]:  # fmt: skip
+        self,
+        arm: str,
+        folder: Path,
+        *,
+        segmentation: SegmentationSettings = PATCHES,
+        options: Any = None,
+        augmentation: AugmentationSettings = USUAL,
+        progress: Any = None,
+        **training: Any,
+    ) -> tuple[Attended, int]:
         """Builds a narrow U-Net, trains it and returns it and its epoch."""
         settings = ARMS[arm].configure(options or {})
         torch.manual_seed(0)
@@ -50,10 +58,17 @@ class Discs:
         batches = NormalisedBatches(self.pixels, np.arange(TRAINED), SCALING)
         model = Attended(network, build(batches, settings) if build else None)
         epoch = train(
-            model, self.rows(0, TRAINED), self.rows(TRAINED, len(self.pixels)), scaling=SCALING,
+            model,
+            self.rows(0, TRAINED),
+            self.rows(TRAINED, len(self.pixels)),
+            scaling=SCALING,
             settings=TrainingSettings(**{"epochs": 3, "lr": 0.01, "batch_size": 4, "device": "cpu", **training}),
-            arm=settings, seed=1, folder=folder, task=Segmentation(segmentation, augmentation, 2), progress=progress,
-        )  # fmt: skip
+            arm=settings,
+            seed=1,
+            folder=folder,
+            task=Segmentation(segmentation, augmentation, 2),
+            progress=progress,
+        )
         return model, epoch
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from foveola.errors import FoveolaError
-from foveola.settings import validated
+from foveola.foundation.errors import FoveolaError
+from foveola.foundation.settings import validated
 from foveola.training import TrainingSettings
 
 

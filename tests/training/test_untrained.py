@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from foveola.attention import ARMS, Arm, ArmSettings, Attended, FixedMask
-from foveola.data.preprocessing import Scaling
-from foveola.errors import FoveolaError
+from foveola.data.stored.preprocessing import Scaling
+from foveola.foundation.errors import FoveolaError
 from foveola.models import BackboneSettings, ImageShape
 from foveola.training.untrained import check_device, untrained
 
@@ -20,10 +20,15 @@ PIXELS = np.random.default_rng(3).random((11, 1, 12, 12), dtype=np.float32)
 
 def built(arm: Arm, seed: int = 3) -> Attended:
     return untrained(
-        arm, arm.configure({}), BackboneSettings(name="small-cnn"),
-        ImageShape(channels=1, size=12, classes=3), PIXELS, np.arange(7),
-        scaling=Scaling(mean=(0.5,), std=(0.3,)), seed=seed,
-    )  # fmt: skip
+        arm,
+        arm.configure({}),
+        BackboneSettings(name="small-cnn"),
+        ImageShape(channels=1, size=12, classes=3),
+        PIXELS,
+        np.arange(7),
+        scaling=Scaling(mean=(0.5,), std=(0.3,)),
+        seed=seed,
+    )
 
 
 def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:

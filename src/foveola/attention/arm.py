@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from foveola.attention.mask import InputMask
-from foveola.attention.placement import insert
+from foveola.attention.hosts.placement import insert
+from foveola.attention.input_mask import InputMask
+from foveola.foundation.registry import Registry
+from foveola.foundation.settings import Settings, validated
 from foveola.pixels.representation import Batches
-from foveola.registry import Registry
-from foveola.settings import Settings, validated
 
 Row = Literal["none", "shared", "pointwise", "channels", "pooling", "self-attention", "sum"]
 """The rows of the table of operators: what the matrix A of an arm is."""
@@ -191,12 +191,3 @@ class _Arms(Registry[Arm]):
 
 
 ARMS = _Arms("arm", "--arm", hint=" (an arm of your own needs foveola --plugin FILE)")
-
-
-def register(arm: Arm) -> Arm:
-    """Makes an arm known by its name, and returns it.
-
-    Raises:
-        ValueError: If the name is taken.
-    """
-    return ARMS.add(arm.name, arm)

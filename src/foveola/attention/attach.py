@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveola.attention.mask import FixedMask, InputMask
+from foveola.attention.input_mask import FixedMask, InputMask
 from foveola.attention.mechanism import AttentionLayer
 from foveola.attention.recording import named_maps, recording
 

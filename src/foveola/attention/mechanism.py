@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from foveola.attention.operators import Operator
+from foveola.attention.algebra.operators import Operator
 from foveola.attention.recording import emit
 
 
@@ -28,7 +28,7 @@ class Mechanism(AttentionLayer, ABC):
 
     Example:
         >>> import torch
-        >>> from foveola.attention import Pointwise
+        >>> from foveola.attention.algebra import Pointwise
         >>> class ContrastGate(Mechanism):
         ...     def operator(self, features: Tensor) -> Pointwise:
         ...         return Pointwise(torch.sigmoid(features.std(1, keepdim=True)))

@@ -1,5 +1,5 @@
 """The plain arm: no attention at all."""
 
-from foveola.attention.arm import Arm, ArmSettings, register
+from foveola.attention.arm import ARMS, Arm, ArmSettings
 
-register(Arm("plain", "the backbone alone", ArmSettings, "none"))
+ARMS.add(Arm("plain", "the backbone alone", ArmSettings, "none"))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from foveola.attention.operators import Operator
+from foveola.attention.algebra.operators import Operator
 
 Emitted = list[tuple[nn.Module, Operator]]
 """Modules and the operators that they used, in the order of use."""

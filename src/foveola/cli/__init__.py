@@ -12,8 +12,8 @@ from rich.console import Console
 
 from foveola.cli import compare, demo, explain, fit, options, predict, search, status, sweep
 from foveola.cli import list as list_command
-from foveola.errors import FoveolaError
-from foveola.plugins import load_plugin
+from foveola.foundation.errors import FoveolaError
+from foveola.foundation.plugins import load_plugin
 
 app = typer.Typer(
     name="foveola",
@@ -25,9 +25,16 @@ app = typer.Typer(
     epilog="Start with [bold]foveola demo[/bold].",
 )
 COMMANDS = (
-    (compare, "compare"), (status, "status"), (search, "search"), (sweep, "sweep"), (fit, "fit"), (predict, "predict"),
-    (explain, "explain"), (list_command, "list"), (demo, "demo"),
-)  # fmt: skip
+    (compare, "compare"),
+    (status, "status"),
+    (search, "search"),
+    (sweep, "sweep"),
+    (fit, "fit"),
+    (predict, "predict"),
+    (explain, "explain"),
+    (list_command, "list"),
+    (demo, "demo"),
+)
 for module, name in COMMANDS:
     app.command(name, epilog=module.EXAMPLES)(module.command)
 

@@ -60,10 +60,11 @@ def command(
 
     from foveola.cli.progress import bars
     from foveola.cli.tables import print_comparison, print_forecast
-    from foveola.protocol import compare, read_configuration
-    from foveola.protocol.compare import load_data
-    from foveola.protocol.forecast import forecast
-    from foveola.protocol.run_folder import default_folder
+    from foveola.comparison import compare
+    from foveola.comparison.compare import load_data
+    from foveola.comparison.forecast import forecast
+    from foveola.protocol import read_configuration
+    from foveola.protocol.run.run_folder import default_folder
 
     configuration = read_configuration(config, chosen, assignments or ())
     folder = out or default_folder(configuration)
@@ -75,7 +76,10 @@ def command(
         return
     with bars() as shown:
         result = compare(
-            configuration, folder, progress=shown.report, executor=options.executor(workers, threads, cluster),
+            configuration,
+            folder,
+            progress=shown.report,
+            executor=options.executor(workers, threads, cluster),
             watch=shown.job,
-        )  # fmt: skip
+        )
     print_comparison(result, Console())

@@ -37,7 +37,8 @@ def command(
 
     from foveola.cli.progress import bars
     from foveola.cli.tables import print_comparison
-    from foveola.protocol import compare, read_configuration
+    from foveola.comparison import compare
+    from foveola.protocol import read_configuration
 
     configuration = read_configuration(options={**SETTINGS, "seeds": seeds})
     with bars() as shown:

@@ -28,7 +28,7 @@ def command(
     from rich.console import Console
 
     from foveola.cli.progress import bars
-    from foveola.protocol.explanation import explain
+    from foveola.inference.explanation import explain
 
     with bars() as shown:
         count = explain(model, images, out, limit=limit, labelled=not unlabelled, progress=shown.report)

@@ -42,15 +42,18 @@ def command(
     from rich.console import Console
 
     from foveola.cli.progress import bars
-    from foveola.protocol import fit_model, read_configuration
+    from foveola.comparison import fit_model
+    from foveola.protocol import read_configuration
 
     if config is None:
         chosen["protocol"] = "holdout"
     configuration = read_configuration(config, chosen, assignments or ())
     with bars() as shown:
         summary = fit_model(
-            configuration, out, progress=shown.report,
+            configuration,
+            out,
+            progress=shown.report,
             fit_progress=lambda _, done, steps: shown.report("Training", done, steps),
-        )  # fmt: skip
+        )
     scores = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in summary.items() if "[" not in name)
     Console().print(f"Test images: {scores}\nThe model is in {out}", highlight=False, markup=False, soft_wrap=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
+
+if TYPE_CHECKING:
+    from foveola.attention import Arm
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -61,12 +64,11 @@ def _members(family: Family) -> Mapping[str, str | dict[str, str]]:
     if family is Family.data:
         from foveola.data import SOURCES
 
-        return {name: f"{source.summary}  ({source.usage})" for name, source in SOURCES.items()}
+        return {name: f"{source.summary}  ({source.usage})" for name, source in sorted(SOURCES.items())}
     if family is Family.arms:
-        import foveola.models  # noqa: F401  registers arms, too
-        from foveola.attention import ARMS
+        import foveola.models  # noqa: F401  adds arms, too
 
-        return {name: arm.summary for name, arm in ARMS.items()}
+        return {arm.name: arm.summary for arm in _arms()}
     if family is Family.attention:
         return _attention()
     from foveola.models import backbone_names, segmenter_names
@@ -75,16 +77,26 @@ def _members(family: Family) -> Mapping[str, str | dict[str, str]]:
 
 
 def _attention() -> dict[str, dict[str, str]]:
-    from foveola.attention import ARMS
-    from foveola.attention.arm import Row
-
-    rows = get_args(Row)
     return {
         arm.name: {
             "operator": arm.operator,
-            "acts": "nowhere" if arm.operator == "none" else "input mask" if arm.mask
-            else "own backbone" if arm.backbone else "inside",
+            "acts": "nowhere"
+            if arm.operator == "none"
+            else "input mask"
+            if arm.mask
+            else "own backbone"
+            if arm.backbone
+            else "inside",
             "summary": arm.summary,
         }
-        for arm in sorted((arm for arm in ARMS.values() if arm.trains), key=lambda arm: rows.index(arm.operator))
-    }  # fmt: skip
+        for arm in _arms()
+        if arm.trains
+    }
+
+
+def _arms() -> list[Arm]:
+    """Returns the arms that are trained in the order of the table of operators, and behind them the others."""
+    from foveola.attention import ARMS
+    from foveola.attention.arm import Row
+
+    return sorted(ARMS.values(), key=lambda arm: (not arm.trains, get_args(Row).index(arm.operator)))

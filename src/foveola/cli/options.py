@@ -186,7 +186,7 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     if isinstance(chosen.get("bins"), str):
         chosen["bins"] = [part.strip() for part in chosen["bins"].split(",")]
     if "search.space" in chosen:
-        from foveola.protocol.space_words import read_space
+        from foveola.protocol.settings.space_words import read_space
 
         chosen["search.space"] = read_space(chosen["search.space"])
     if isinstance(chosen.get("weights"), Path):

@@ -30,7 +30,7 @@ def command(
     from rich.console import Console
 
     from foveola.cli.progress import bars
-    from foveola.protocol.prediction import predict
+    from foveola.inference.prediction import predict
 
     with bars() as shown:
         rows = predict(model, images, out, maps=maps, masks=masks, labelled=not unlabelled, progress=shown.report)

@@ -51,9 +51,11 @@ class Bars:
             name = running.name.partition("/")[2]
             description = ", ".join(filter(None, (name, running.what, f"on {running.worker}")))
             self.progress.update(
-                self._running[running.name], description=description, completed=running.done,
+                self._running[running.name],
+                description=description,
+                completed=running.done,
                 total=running.total or None,
-            )  # fmt: skip
+            )
 
 
 class TimeLeft(TimeRemainingColumn):
@@ -73,8 +75,12 @@ def bars() -> Iterator[Bars]:
     """Shows bars while the block runs."""
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
         TimeLeft(),
-    )  # fmt: skip
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield Bars(progress)

@@ -76,18 +76,23 @@ def command(
 
     from foveola.cli.progress import bars
     from foveola.protocol import read_configuration
-    from foveola.protocol.run_folder import default_folder
-    from foveola.protocol.space_words import read_space
+    from foveola.protocol.run.run_folder import default_folder
+    from foveola.protocol.settings.space_words import read_space
     from foveola.search import search
 
     configuration = read_configuration(config, chosen, assignments or ())
     default = default_folder(configuration)
     with bars() as shown:
         found = search(
-            configuration, out or default.with_name(f"{default.name}-search"),
-            space=read_space(space) if space else None, trials=trials, inner_folds=inner_folds,
-            progress=shown.report, executor=options.executor(workers, threads, cluster), watch=shown.job,
-        )  # fmt: skip
+            configuration,
+            out or default.with_name(f"{default.name}-search"),
+            space=read_space(space) if space else None,
+            trials=trials,
+            inner_folds=inner_folds,
+            progress=shown.report,
+            executor=options.executor(workers, threads, cluster),
+            watch=shown.job,
+        )
     print_search(found, Console())
 
 

@@ -45,9 +45,11 @@ def command(
 def _arms(status: JobStatus, names: list[str]) -> Arms:
     """Counts the fits of each arm that are in each state."""
     states = {
-        "done": status.done, "running": [running.name for running in status.running], "failed": status.failed,
+        "done": status.done,
+        "running": [running.name for running in status.running],
+        "failed": status.failed,
         "waiting": status.waiting,
-    }  # fmt: skip
+    }
     counts = {_arm(name): dict.fromkeys(states, 0) for name in names}
     for state, found in states.items():
         for name in found:

@@ -75,9 +75,13 @@ def command(
     configuration = read_configuration(config, chosen, assignments or ())
     with bars() as shown:
         found = sweep(
-            configuration, out, varied(vary, configuration), progress=shown.report,
-            executor=options.executor(workers, threads, cluster), watch=shown.job,
-        )  # fmt: skip
+            configuration,
+            out,
+            varied(vary, configuration),
+            progress=shown.report,
+            executor=options.executor(workers, threads, cluster),
+            watch=shown.job,
+        )
     print_sweep(found, Console())
 
 
@@ -87,7 +91,7 @@ def varied(written: Sequence[str], configuration: RunConfiguration) -> dict[str,
     Raises:
         FoveolaError: If it is neither ``paper`` nor values.
     """
-    from foveola.protocol.space_words import read_values
+    from foveola.protocol.settings.space_words import read_values
     from foveola.search import published
 
     values: dict[str, Any] = {}

@@ -8,11 +8,12 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from foveola.protocol import Comparison, RunConfiguration
-from foveola.protocol.forecast import Forecast
-from foveola.protocol.paper_tables import PaperTables
+from foveola.comparison import Comparison
+from foveola.comparison.forecast import Forecast
+from foveola.protocol import RunConfiguration
+from foveola.reporting.paper_tables import PaperTables
 from foveola.statistics import sentences
-from foveola.statistics.paper import WARNINGS
+from foveola.statistics.tables.paper import WARNINGS
 
 TITLES = {
     "accuracy": "accuracy",
@@ -69,8 +70,11 @@ def print_forecast(expected: Forecast, configuration: RunConfiguration, workers:
     time = duration(expected.seconds / workers)
     console.print(
         f"{fits} fits, about {time} with {workers} worker{'s' if workers > 1 else ''}{left_out}. "
-        "Nothing was fitted or written.", highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+        "Nothing was fitted or written.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def duration(seconds: float) -> str:
@@ -123,8 +127,11 @@ def _print_paper(paper: PaperTables, console: Console) -> None:
     for row in paper.comparisons.to_dict("records"):
         console.print(
             f"{row['arm_b']} against {row['arm_a']}, seed {row['seed']}: accuracy {row['difference']:+.3f}, "
-            f"t-test over epochs p = {row['p_value']:.3g}", highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
+            f"t-test over epochs p = {row['p_value']:.3g}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     console.print("What is wrong with these numbers:", style="bold")
     for warning in WARNINGS:
         console.print(f"- {warning}", highlight=False, markup=False, soft_wrap=True)

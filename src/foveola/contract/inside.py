@@ -12,12 +12,16 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import Operator, Pointwise, Pooling, SelfAttention, Shared, Sum
+from foveola.attention.algebra import Operator, Pointwise, Pooling, SelfAttention, Shared, Sum
 from foveola.contract.subject import Subject, drawn, require, require_same, uses
 
 TYPES: dict[str, type[Operator]] = {
-    "shared": Shared, "pointwise": Pointwise, "pooling": Pooling, "self-attention": SelfAttention, "sum": Sum
-}  # fmt: skip
+    "shared": Shared,
+    "pointwise": Pointwise,
+    "pooling": Pooling,
+    "self-attention": SelfAttention,
+    "sum": Sum,
+}
 ROUNDING = 1e-10
 
 

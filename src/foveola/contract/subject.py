@@ -13,9 +13,10 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from foveola.attention import ARMS, Mechanism, Operator, recording
+from foveola.attention import ARMS, Mechanism, recording
+from foveola.attention.algebra import Operator
 from foveola.attention.arm import Row
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.models import BackboneSettings, ImageShape, arm_network
 
 CLASSES = 3

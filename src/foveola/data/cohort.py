@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
-from foveola.data.masks import Masks
-from foveola.errors import FoveolaError
+from foveola.data.images.masks import Masks
+from foveola.foundation.errors import FoveolaError
 
 COLUMNS = ("sample", "label", "group", "split", "laterality")
 SPLITS = ("train", "val", "test")
@@ -83,9 +83,11 @@ class Cohort:
         twice = self.table["sample"][self.table["sample"].duplicated()]
         if len(twice):
             raise FoveolaError(
-                "every sample once", f"'{twice.iloc[0]}' {1 + (twice == twice.iloc[0]).sum()} times", self.name,
+                "every sample once",
+                f"'{twice.iloc[0]}' {1 + (twice == twice.iloc[0]).sum()} times",
+                self.name,
                 "remove or rename the duplicates",
-            )  # fmt: skip
+            )
 
     def __len__(self) -> int:
         return len(self.table)

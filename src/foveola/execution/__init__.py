@@ -4,10 +4,10 @@ The folder of a job is the queue: each task is a folder in it, claims in there t
 as whole. Nothing else is shared, so that whoever sees the folder can help, and whoever dies is replaced.
 """
 
-from foveola.execution.executor import Executor, Watch
-from foveola.execution.in_process import InProcess
-from foveola.execution.local_processes import LocalProcesses
-from foveola.execution.ray_cluster import RayCluster
+from foveola.execution.executors.executor import Executor, Watch
+from foveola.execution.executors.in_process import InProcess
+from foveola.execution.executors.local_processes import LocalProcesses
+from foveola.execution.executors.ray_cluster import RayCluster
 from foveola.execution.status import JobStatus, Running, job_status
 from foveola.execution.task import DONE, Job, Progress, Task
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from foveola import atomic
-from foveola.errors import FoveolaError
+from foveola.foundation import atomic
+from foveola.foundation.errors import FoveolaError
 
 FAILED = "failed.json"
 """The file in the folder of a task that failed; it goes when the job is given again."""
@@ -20,7 +20,7 @@ class Failure:
     """Why a task failed.
 
     Attributes:
-        expected: As in `foveola.errors.FoveolaError`.
+        expected: As in `foveola.foundation.errors.FoveolaError`.
         got: Likewise.
         where: Likewise.
         remedy: Likewise.
@@ -42,17 +42,24 @@ class Failure:
             return cls(error.expected, error.got, error.where, error.remedy, attempts)
         lines = traceback.format_exception(error)
         return cls(
-            "a task that runs to its end", lines[-1].strip(), str(folder / FAILED), "the traceback is there", attempts,
+            "a task that runs to its end",
+            lines[-1].strip(),
+            str(folder / FAILED),
+            "the traceback is there",
+            attempts,
             "".join(lines),
-        )  # fmt: skip
+        )
 
     @classmethod
     def of_deaths(cls, folder: Path, attempts: int, logs: Path) -> Failure:
         """Returns the failure of a task on which every worker died."""
         return cls(
-            "a task that runs to its end", f"a worker that died {attempts} times", str(folder),
-            f"see what it said, in {logs} or Ray's own logs, and whether the memory was enough", attempts,
-        )  # fmt: skip
+            "a task that runs to its end",
+            f"a worker that died {attempts} times",
+            str(folder),
+            f"see what it said, in {logs} or Ray's own logs, and whether the memory was enough",
+            attempts,
+        )
 
     @classmethod
     def read(cls, folder: Path) -> Failure | None:

@@ -55,9 +55,16 @@ class Record:
         """Returns the first word of this process."""
         pid, now = os.getpid(), time.time()
         return cls(
-            uuid.uuid4().hex, host()[:LONGEST], process_space(), pid, process_start(pid), worker[:LONGEST], attempt,
-            now, now,
-        )  # fmt: skip
+            uuid.uuid4().hex,
+            host()[:LONGEST],
+            process_space(),
+            pid,
+            process_start(pid),
+            worker[:LONGEST],
+            attempt,
+            now,
+            now,
+        )
 
     @classmethod
     def read(cls, path: Path) -> Record | None:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from foveola.errors import FoveolaError
 from foveola.execution.claims import Claim, ClaimLost, Claims
 from foveola.execution.failure import FAILED, Failure
 from foveola.execution.machine import host
 from foveola.execution.task import DONE, Job, Task
+from foveola.foundation.errors import FoveolaError
 
 MAX_ATTEMPTS = 3
 """A task on which so many workers died is not begun again."""

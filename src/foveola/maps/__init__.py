@@ -1,1 +1,1 @@
-"""Attention maps: how well they find a known region, their average over fits, and pictures of them."""
+"""Numbers of attention maps: how well they find a known region, their average, size and summary."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 
 FLAT = 1e-5
 

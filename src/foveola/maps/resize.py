@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from foveola.data.frame import frame_of, resampled
-from foveola.data.preprocessing import Preprocessing
+from foveola.data.stored.geometry import frame_of, resampled
+from foveola.data.stored.preprocessing import Preprocessing
 from foveola.maps.average import check_map
 
 RULE = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from foveola.attention import Arm
-from foveola.attention.arm import SolvedSettings, register
-from foveola.errors import FoveolaError
+from foveola.attention import ARMS, Arm
+from foveola.attention.arm import SolvedSettings
+from foveola.foundation.errors import FoveolaError
 
 
 class HumanSettings(SolvedSettings):
@@ -38,10 +38,11 @@ class HumanSettings(SolvedSettings):
         if number is None or number < 1:
             raise FoveolaError(
                 f"an observer beside the reference '{observers[0]}'",
-                f"'{self.observer}' of {len(observers)} ({', '.join(observers)})", where,
+                f"'{self.observer}' of {len(observers)} ({', '.join(observers)})",
+                where,
                 "leave out the arm human, or name another with --set human.observer=NAME",
-            )  # fmt: skip
+            )
         return number
 
 
-register(Arm("human", "a second observer's masks, where images have some", HumanSettings, "none", human=True))
+ARMS.add(Arm("human", "a second observer's masks, where images have some", HumanSettings, "none", human=True))

@@ -1,10 +1,10 @@
 """The pixel representation of an image set, and the CNN that classifies its pixels."""
 
+from foveola.pixels.choice import pixel_representation
 from foveola.pixels.compressed import compressed_representation
 from foveola.pixels.exact import exact_representation
 from foveola.pixels.network import PixelCNN
 from foveola.pixels.representation import PixelRepresentation
-from foveola.pixels.selection import pixel_representation
 
 __all__ = [
     "PixelCNN",

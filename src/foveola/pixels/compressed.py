@@ -59,8 +59,10 @@ def compressed_representation(
     if energy < LOW_ENERGY:
         log.warning(
             "the compressed pixel representation keeps only %.0f %% of the energy with %d dimensions: "
-            "the images may not be structured enough, or more dimensions are needed", 100 * energy, dim,
-        )  # fmt: skip
+            "the images may not be structured enough, or more dimensions are needed",
+            100 * energy,
+            dim,
+        )
     scale = math.sqrt(rows / dim)
     features = scale * eigen_images.reshape(dim, height, width)
     return PixelRepresentation(features, rows=rows, scale=scale, energy=min(energy, 1.0), kind="compressed")

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 
 Batches = Iterable[Tensor]
 """Image batches ``B x C x H x W`` that can be gone through more than once, or one tensor ``N x C x H x W``."""
@@ -54,23 +54,29 @@ def checked_batches(images: Batches) -> Iterator[Float[Tensor, "b c h w"]]:
     """
     if isinstance(images, Iterator):
         raise FoveolaError(
-            "images that can be gone through more than once", f"a {type(images).__name__}", "the training images",
+            "images that can be gone through more than once",
+            f"a {type(images).__name__}",
+            "the training images",
             "pass a tensor or a list of batches",
-        )  # fmt: skip
+        )
     shape: tuple[int, ...] = ()
     source = torch.split(images, 64) if isinstance(images, Tensor) else images
     count = 0
     for batch in source:
         if not isinstance(batch, Tensor):
             raise FoveolaError(
-                "batches that are tensors B x C x H x W", f"a {type(batch).__name__}", "the training images",
+                "batches that are tensors B x C x H x W",
+                f"a {type(batch).__name__}",
+                "the training images",
                 "pass the images alone, without labels, as tensors",
-            )  # fmt: skip
+            )
         if batch.ndim != 4:
             raise FoveolaError(
-                "images as B x C x H x W", f"the shape {tuple(batch.shape)}", "the training images",
+                "images as B x C x H x W",
+                f"the shape {tuple(batch.shape)}",
+                "the training images",
                 "give every batch these four dimensions",
-            )  # fmt: skip
+            )
         shape = shape or tuple(batch.shape[1:])
         if tuple(batch.shape[1:]) != shape:
             raise FoveolaError(
@@ -79,9 +85,11 @@ def checked_batches(images: Batches) -> Iterator[Float[Tensor, "b c h w"]]:
         values = batch if batch.is_floating_point() else batch.float()
         if not torch.isfinite(values).all():
             raise FoveolaError(
-                "finite intensities", "NaN or infinity", f"the images {count} to {count + len(batch) - 1}",
+                "finite intensities",
+                "NaN or infinity",
+                f"the images {count} to {count + len(batch) - 1}",
                 "replace or remove them",
-            )  # fmt: skip
+            )
         count += len(batch)
         yield values
     if not count:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foveola.extras import needed
-from foveola.protocol.space import Grid, Range, Space, grid_point, is_grid
-from foveola.search.outcome import COMPLETE, Outcome
+from foveola.foundation.extras import needed
+from foveola.protocol.settings.search_space import Grid, Range, Space, grid_point, is_grid
+from foveola.search.trial_outcome import COMPLETE, Outcome
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

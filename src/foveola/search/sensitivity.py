@@ -12,19 +12,20 @@ from typing import Any
 
 import pandas as pd
 
-from foveola import atomic
 from foveola.attention import ARMS, MaskSettings
-from foveola.charts.curve import curve_picture, is_wide
+from foveola.comparison import compare
 from foveola.data import load_cohort
-from foveola.errors import FoveolaError
 from foveola.execution import Executor, Watch
-from foveola.protocol import RunConfiguration, compare
-from foveola.protocol.run_folder import read_splits
-from foveola.protocol.space import space_of, value_in, values_of
-from foveola.settings import searched_fields
-from foveola.statistics.fits import Design, read_design
-from foveola.statistics.fold_tests import nadeau_bengio, paired_t
-from foveola.statistics.verdict import metric_title
+from foveola.foundation import atomic
+from foveola.foundation.errors import FoveolaError
+from foveola.foundation.settings import searched_fields
+from foveola.pictures.curve import curve_picture, is_wide
+from foveola.protocol import RunConfiguration
+from foveola.protocol.run.run_folder import read_splits
+from foveola.protocol.settings.search_space import space_of, value_in, values_of
+from foveola.statistics.fit_scores import Design, read_design
+from foveola.statistics.hypothesis_tests.fold_tests import nadeau_bengio, paired_t
+from foveola.statistics.tables.verdict import metric_title
 from foveola.training import Progress
 
 TABLE, BASE = "sweep.csv", "base"
@@ -130,9 +131,9 @@ def summary_of(run: Path, arms: Sequence[str]) -> list[dict[str, Any]]:
     """Returns one row an arm and metric of a finished run: mean, 95 % interval, and number of fits.
 
     The value of a fold is the mean over its seeds, and the mean is that over folds. The interval is that of the
-    corrected resampled t-test, see `foveola.statistics.fold_tests.nadeau_bengio`: it speaks about other training and
-    test images. Where there is one fold, it is the t-interval over its seeds, which speaks about other seeds alone; a
-    single fit has none. Fits in which the metric is not defined are left out.
+    corrected resampled t-test, see `foveola.statistics.hypothesis_tests.fold_tests.nadeau_bengio`: it speaks about
+    other training and test images. Where there is one fold, it is the t-interval over its seeds, which speaks about
+    other seeds alone; a single fit has none. Fits in which the metric is not defined are left out.
     """
     results = pd.read_csv(run / "results.csv", dtype={"arm": str, "metric": str})
     design = read_design(read_splits(run))

@@ -10,19 +10,29 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from foveola import atomic
 from foveola.attention import ARMS
-from foveola.charts.curve import is_wide
-from foveola.charts.trials import trials_picture
-from foveola.data.resampling import inner_folds as deal_inner_folds
-from foveola.data.resampling import inner_numbers
-from foveola.errors import FoveolaError
+from foveola.comparison import load_data
+from foveola.data.splits.repeated_splits import inner_folds as deal_inner_folds
+from foveola.data.splits.repeated_splits import inner_numbers
 from foveola.execution import Executor, InProcess, Watch
-from foveola.protocol import FitData, RunConfiguration, RunFolder, RunJob, load_data, read_run
-from foveola.protocol.configuration import VAL_FRACTION
-from foveola.protocol.fit import check_fit
-from foveola.protocol.run_job import file_of
-from foveola.protocol.space import Declared, Grid, Range, Space, grid_numbers, in_words, is_grid, space_of
+from foveola.foundation import atomic
+from foveola.foundation.errors import FoveolaError
+from foveola.pictures.curve import is_wide
+from foveola.pictures.trials import trials_picture
+from foveola.protocol import FitData, RunConfiguration, RunFolder, RunJob, read_run
+from foveola.protocol.run.fit import check_fit
+from foveola.protocol.run.run_job import file_of
+from foveola.protocol.settings.configuration import VAL_FRACTION
+from foveola.protocol.settings.search_space import (
+    Declared,
+    Grid,
+    Range,
+    Space,
+    grid_numbers,
+    in_words,
+    is_grid,
+    space_of,
+)
 from foveola.search.memory import check_optuna
 from foveola.search.table import best_of, trials_table
 from foveola.search.trial_job import TrialJob
@@ -73,8 +83,9 @@ def search(
     Args:
         configuration: What to search around; it has one arm. Whatever its protocol is, one test set is put aside.
         folder: Of the study; one of the same settings, data and space is gone on with, also by several commands.
-        space: What is searched, see `foveola.protocol.space.space_of`; the configuration's own, or ``default``, if none
-            is given. A space of lists is a grid, every point of which is tried once; else TPE chooses.
+        space: What is searched, see `foveola.protocol.settings.search_space.space_of`; the configuration's own, or
+            ``default``, if none is given. A space of lists is a grid, every point of which is tried once; else TPE
+            chooses.
         trials: How many; if none is given, 50, or all points of a grid. A larger number goes on with a finished study.
         inner_folds: On how many parts of the images that are not put aside each trial is validated in turn; 1 for the
             validation images of the split alone.
@@ -152,14 +163,20 @@ def _with_inner_folds(data: FitData, configuration: RunConfiguration, count: int
     tested = data.splits.loc[data.splits["role"] == "test", "fold"].unique()
     if len(tested) != 1:
         raise FoveolaError(
-            "a split with one test set", f"{len(tested)} folds", str(configuration.split_file),
+            "a split with one test set",
+            f"{len(tested)} folds",
+            str(configuration.split_file),
             "choose inside each of them with `foveola compare --protocol nested`",
-        )  # fmt: skip
+        )
     if count > 1:
         inner = deal_inner_folds(
-            data.splits, data.cohort, folds=count, grouped=configuration.grouped, seed=configuration.split_seed,
+            data.splits,
+            data.cohort,
+            folds=count,
+            grouped=configuration.grouped,
+            seed=configuration.split_seed,
             option="--inner-folds ",
-        )  # fmt: skip
+        )
         data = replace(data, splits=pd.concat([data.splits, inner], ignore_index=True))
     folds = _folds(data.splits, count)
     if not all(len(data.rows("val", fold)) for fold in folds):
@@ -187,9 +204,11 @@ def _open(folder: Path, space: Space, trials: int | None, inner_folds: int) -> N
     for key in ("space", "inner_folds"):
         if before[key] != now[key]:
             raise FoveolaError(
-                f"the {key.replace('_', ' ')} of the study that is there, {before[key]}", str(now[key]), str(path),
+                f"the {key.replace('_', ' ')} of the study that is there, {before[key]}",
+                str(now[key]),
+                str(path),
                 "choose another --out, or give what was given before",
-            )  # fmt: skip
+            )
     if before != now or not path.exists():
         atomic.write_yaml(path, now)
 
@@ -218,10 +237,14 @@ def _summarise(job: TrialJob, data: FitData, folder: Path) -> Search:
     atomic.write_yaml(folder / BEST, chosen.model_dump(mode="json"))
     numbered = table.set_index("number")
     trials_picture(
-        folder / PICTURE, numbered["score"], {key: numbered[key] for key in job.space},
-        y_label=f"{criterion.replace('_', ' ')} on validation images", title=f"{len(table)} trials of {job.arm}",
-        smaller_is_better=criterion == "loss", log=[key for key, values in job.space.items() if _is_log(values)],
-    )  # fmt: skip
+        folder / PICTURE,
+        numbered["score"],
+        {key: numbered[key] for key in job.space},
+        y_label=f"{criterion.replace('_', ' ')} on validation images",
+        title=f"{len(table)} trials of {job.arm}",
+        smaller_is_better=criterion == "loss",
+        log=[key for key, values in job.space.items() if _is_log(values)],
+    )
     validated = sum(len(data.rows("val", fold)) for fold in job.folds)
     return Search(folder, table, best, settings, chosen, validated)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from foveola.errors import FoveolaError
-from foveola.protocol.selection import best_trial
-from foveola.protocol.space import Space
-from foveola.search.outcome import COMPLETE, Outcome
+from foveola.foundation.errors import FoveolaError
+from foveola.protocol.planning.chosen_settings import best_trial
+from foveola.protocol.settings.search_space import Space
+from foveola.search.trial_outcome import COMPLETE, Outcome
 from foveola.training.settings import Criterion
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from foveola.errors import FoveolaError
 from foveola.execution import DONE, Progress, Task
+from foveola.foundation.errors import FoveolaError
 from foveola.protocol import FitData, PlannedFit, RunConfiguration, RunJob, run_fit
-from foveola.protocol.fit import check_fit
-from foveola.protocol.selection import score_of
-from foveola.protocol.space import Space, as_it_stands
+from foveola.protocol.planning.chosen_settings import score_of
+from foveola.protocol.run.fit import check_fit
+from foveola.protocol.settings.search_space import Space, as_it_stands
 from foveola.search.memory import Asked, Pruned, TrialMemory
-from foveola.search.outcome import COMPLETE, Outcome
+from foveola.search.trial_outcome import COMPLETE, Outcome
 from foveola.training.train import CHECKPOINT
 from foveola.training.untrained import check_device
 
@@ -57,10 +57,13 @@ class TrialJob:
         """What is remembered of the trials."""
         configuration = self.study.configuration
         return TrialMemory(
-            self.folder, self.space, as_it_stands(self.space, configuration),
-            seed=configuration.split_seed, epochs=configuration.training.epochs,
+            self.folder,
+            self.space,
+            as_it_stands(self.space, configuration),
+            seed=configuration.split_seed,
+            epochs=configuration.training.epochs,
             smaller_is_better=configuration.training.criterion == "loss",
-        )  # fmt: skip
+        )
 
     def run(self, name: str, progress: Progress) -> None:
         """Makes one trial, or what is left of it."""

@@ -3,7 +3,7 @@
 from foveola.training.batches import NormalisedBatches, PixelRows
 from foveola.training.callbacks import EpochWatch, Progress
 from foveola.training.phases import Phase, phases
-from foveola.training.settings import SegmentationSettings, TrainingSettings
+from foveola.training.settings import TrainingSettings
 from foveola.training.train import train
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Phase",
     "PixelRows",
     "Progress",
-    "SegmentationSettings",
     "TrainingSettings",
     "phases",
     "train",

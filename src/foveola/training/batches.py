@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from foveola.data.preprocessing import Scaling
+from foveola.data.stored.preprocessing import Scaling
 
 Batch = tuple[Tensor, Tensor]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from lightning import Callback, LightningModule, Trainer
 
-from foveola import atomic
 from foveola.attention import Attended
+from foveola.foundation import atomic
 from foveola.training.settings import Criterion
 
 Progress = Callable[[str, int, int], None]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foveola.attention.probing import outputs_of
-from foveola.errors import FoveolaError
+from foveola.attention.hosts.probing import outputs_of
+from foveola.foundation.errors import FoveolaError
 
 HIDDEN, PROJECTED = 512, 128
 
@@ -69,7 +69,7 @@ class ContrastiveTerm(nn.Module):
         FoveolaError: If the network has neither.
 
     Example:
-        >>> from foveola.models.small_cnn import small_cnn
+        >>> from foveola.models.zoo.small_cnn import small_cnn
         >>> network = small_cnn(channels=1, classes=3)
         >>> term = ContrastiveTerm(network, torch.zeros(1, 1, 12, 10), weight=0.5, temperature=0.1)
         >>> with term.listening(network) as features:
@@ -82,14 +82,17 @@ class ContrastiveTerm(nn.Module):
         super().__init__()
         layers = {
             name: module.in_features if isinstance(module, nn.Linear) else module.in_channels
-            for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)
-        }  # fmt: skip
+            for name, module in network.named_modules()
+            if isinstance(module, nn.Linear | nn.Conv2d)
+        }
         used = list(outputs_of(network, list(layers), image))
         if not used:
             raise FoveolaError(
-                "a network that ends in a linear layer or a convolution", f"a {type(network).__name__} without",
-                "the arm's setting `contrastive`", "set it to 0",
-            )  # fmt: skip
+                "a network that ends in a linear layer or a convolution",
+                f"a {type(network).__name__} without",
+                "the arm's setting `contrastive`",
+                "set it to 0",
+            )
         self.classifier, self.weight, self.temperature = used[-1], weight, temperature
         self.projector = nn.Sequential(
             nn.Linear(layers[self.classifier], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PROJECTED)

@@ -11,10 +11,10 @@ import torch
 
 from foveola.attention import ARMS
 from foveola.models import FittedModel, ModelDescription
+from foveola.tasks import SegmentationSettings, task_of
 from foveola.training.batches import NormalisedBatches, PixelRows
 from foveola.training.callbacks import EpochWatch, Progress
-from foveola.training.settings import SegmentationSettings, TrainingSettings
-from foveola.training.tasks import task_of
+from foveola.training.settings import TrainingSettings
 from foveola.training.train import train
 from foveola.training.untrained import untrained
 
@@ -77,9 +77,20 @@ def fit_pixels(
             model.network = arm.solve(model.network, batches, training.labels.numpy(), groups, own, seed).eval()
             return fitted
         shape = description.shape
-        task = task_of(shape.per_pixel, settings, segmentation or SegmentationSettings(), shape.classes)
+        augmentation = settings.augmentation_of(shape.per_pixel)
+        task = task_of(shape.per_pixel, augmentation, segmentation or SegmentationSettings(), shape.classes)
         epoch = train(
-            model.train(), training, validation, task=task, scaling=scaling, settings=settings, arm=own, seed=seed,
-            folder=folder, progress=progress, watched=watched, watch=watch,
-        )  # fmt: skip
+            model.train(),
+            training,
+            validation,
+            task=task,
+            scaling=scaling,
+            settings=settings,
+            arm=own,
+            seed=seed,
+            folder=folder,
+            progress=progress,
+            watched=watched,
+            watch=watch,
+        )
     return replace(fitted, description=fitted.description.model_copy(update={"epoch": epoch}))

@@ -12,12 +12,12 @@ from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from foveola.attention import ArmSettings, Attended, MaskSettings
-from foveola.data.preprocessing import Scaling
+from foveola.data.stored.preprocessing import Scaling
+from foveola.tasks import Classification, Task
 from foveola.training.batches import Batch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.phases import phase_at, phases
 from foveola.training.settings import TrainingSettings
-from foveola.training.tasks import Classification, Task
 
 
 class AttentionTraining(LightningModule):
@@ -39,9 +39,16 @@ class AttentionTraining(LightningModule):
     """
 
     def __init__(
-        self, model: Attended, scaling: Scaling, settings: TrainingSettings, arm: ArmSettings, seed: int,
-        contrast: ContrastiveTerm | None = None, watched: str = "val", task: Task | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        model: Attended,
+        scaling: Scaling,
+        settings: TrainingSettings,
+        arm: ArmSettings,
+        seed: int,
+        contrast: ContrastiveTerm | None = None,
+        watched: str = "val",
+        task: Task | None = None,
+    ) -> None:
         super().__init__()
         self.watched, self.task = watched, task or Classification()
         self._seen: list[tuple[Tensor, ...]] = []

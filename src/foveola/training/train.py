@@ -15,13 +15,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils import deterministic
 
 from foveola.attention import ArmSettings, Attended
-from foveola.data.preprocessing import Scaling
+from foveola.data.stored.preprocessing import Scaling
+from foveola.tasks import Task
 from foveola.training.batches import PixelRows
 from foveola.training.callbacks import BestEpoch, EpochWatch, History, LastEpoch, Progress, ReportProgress, TellEpoch
 from foveola.training.contrastive import ContrastiveTerm
 from foveola.training.module import AttentionTraining
 from foveola.training.settings import TrainingSettings
-from foveola.training.tasks import Task
 
 CHECKPOINT = "last.ckpt"
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from foveola.attention import Arm, Attended
-from foveola.data.preprocessing import Scaling
-from foveola.errors import FoveolaError
+from foveola.data.stored.preprocessing import Scaling
+from foveola.foundation.errors import FoveolaError
 from foveola.models import BackboneSettings, ImageShape, arm_network
 from foveola.training.batches import NormalisedBatches
 

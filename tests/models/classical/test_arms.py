@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from foveola.attention import ARMS, ArmSettings, Attended
-from foveola.data.preprocessing import Preprocessing, Scaling
-from foveola.errors import FoveolaError
+from foveola.data.stored.preprocessing import Preprocessing, Scaling
+from foveola.foundation.errors import FoveolaError
 from foveola.models import BackboneSettings, FittedModel, ModelDescription, arm_backbone
 
 Predict = Callable[[nn.Module], np.ndarray]
@@ -35,11 +35,18 @@ def fitted(name: str, network: nn.Module) -> FittedModel:
     arm = ARMS[name]
     settings = arm.configure(values)
     description = ModelDescription(
-        arm=name, arm_settings=settings.model_dump(mode="json"), fold=0, seed=0, epoch=0, classes=("a", "b", "c"),
-        channels=3, backbone=arm_backbone(arm, settings, BackboneSettings(name="small-cnn")),
-        preprocessing=Preprocessing(image_size=10), scaling=Scaling(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)),
+        arm=name,
+        arm_settings=settings.model_dump(mode="json"),
+        fold=0,
+        seed=0,
+        epoch=0,
+        classes=("a", "b", "c"),
+        channels=3,
+        backbone=arm_backbone(arm, settings, BackboneSettings(name="small-cnn")),
+        preprocessing=Preprocessing(image_size=10),
+        scaling=Scaling(mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)),
         attention={},
-    )  # fmt: skip
+    )
     return FittedModel(Attended(network, None).eval(), description)
 
 

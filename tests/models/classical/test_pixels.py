@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from foveola.attention import ARMS
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.models import BackboneSettings, ImageShape, arm_network
 from foveola.models.classical.pixels import Pixels, pixel_values
 

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from torch import nn
 
 from foveola.attention import ARMS
-from foveola.errors import FoveolaError
+from foveola.foundation.errors import FoveolaError
 from foveola.models.classical.inner_search import inner_folds
 from foveola.models.classical.svm import machine
 

@@ -3,7 +3,3 @@
 They are the mark that attention must beat. Each is an ordinary network, so that it is saved, loaded, exported and asked
 for predictions like any other arm's.
 """
-
-from foveola.models.classical import linear_probe, logistic_regression, majority, svm
-
-__all__ = ["linear_probe", "logistic_regression", "majority", "svm"]

@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from foveola.attention import Arm, register
-from foveola.attention.trunk import give_up_classifier
-from foveola.errors import FoveolaError
+from foveola.attention import ARMS, Arm
+from foveola.attention.networks.query_trunk import give_up_classifier
+from foveola.foundation.errors import FoveolaError
 from foveola.models.classical import softmax_regression
 from foveola.models.classical.frozen import FrozenFeatures, remembered_features
 from foveola.models.classical.inner_search import SearchedSettings
@@ -55,9 +55,11 @@ class LinearProbeSettings(SearchedSettings):
             backbone = backbone.model_copy(update={"weights": self.weights})
         if not backbone.starts_trained and not self.untrained:
             raise FoveolaError(
-                "a backbone with pretrained weights", f"'{backbone.name}' without", "the arm 'linear-probe'",
+                "a backbone with pretrained weights",
+                f"'{backbone.name}' without",
+                "the arm 'linear-probe'",
                 "set linear-probe.backbone, linear-probe.weights=FILE, or linear-probe.untrained=true",
-            )  # fmt: skip
+            )
         return backbone
 
 
@@ -99,7 +101,13 @@ def solve(
     return softmax_regression.solve(network, values, labels, groups, settings, seed)
 
 
-register(
-    Arm("linear-probe", "softmax regression on the features of a frozen pretrained backbone", LinearProbeSettings,
-        "none", network=probe, solve=solve)
-)  # fmt: skip
+ARMS.add(
+    Arm(
+        "linear-probe",
+        "softmax regression on the features of a frozen pretrained backbone",
+        LinearProbeSettings,
+        "none",
+        network=probe,
+        solve=solve,
+    )
+)

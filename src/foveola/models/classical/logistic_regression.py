@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from foveola.attention import Arm, register
+from foveola.attention import ARMS, Arm
 from foveola.models.classical import softmax_regression
 from foveola.models.classical.inner_search import SearchedSettings
 from foveola.models.classical.pixels import Pixels, PixelSettings, pixel_values
 from foveola.models.classical.standardise import Standardise
-from foveola.models.design import OWN_BACKBONES, Design, ImageShape
+from foveola.models.network_spec import BASELINE_NETWORKS, BackboneSettings, ImageShape, NetworkSpec, OwnNetwork
 from foveola.pixels.representation import Batches
 
 
@@ -21,11 +21,11 @@ class LogisticRegressionSettings(PixelSettings, SearchedSettings):
     """Settings of the arm ``logistic-regression``."""
 
 
-def _design(shape: ImageShape) -> Design:
+def _build(shape: ImageShape, settings: BackboneSettings) -> NetworkSpec:
     features = shape.channels * shape.size**2
     classify = nn.Linear(features, shape.classes)
     layers = OrderedDict(pixels=Pixels(shape.size), standardise=Standardise(features), classify=classify)
-    return Design(nn.Sequential(layers), ("classify",), ())
+    return NetworkSpec(nn.Sequential(layers), ("classify",), ())
 
 
 def solve(
@@ -40,8 +40,14 @@ def solve(
     return softmax_regression.solve(network, values, labels, groups, settings, seed)
 
 
-OWN_BACKBONES.add("linear", _design)
-register(
-    Arm("logistic-regression", "softmax regression on pixels, C searched inside", LogisticRegressionSettings, "none",
-        backbone="linear", solve=solve)
-)  # fmt: skip
+BASELINE_NETWORKS.add(OwnNetwork("linear", _build))
+ARMS.add(
+    Arm(
+        "logistic-regression",
+        "softmax regression on pixels, C searched inside",
+        LogisticRegressionSettings,
+        "none",
+        backbone="linear",
+        solve=solve,
+    )
+)

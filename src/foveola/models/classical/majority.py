@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from foveola.attention import Arm, SolvedSettings, register
+from foveola.attention import ARMS, Arm, SolvedSettings
 from foveola.models.classical.softmax_regression import NEVER
-from foveola.models.design import OWN_BACKBONES, Design, ImageShape
+from foveola.models.network_spec import BASELINE_NETWORKS, BackboneSettings, ImageShape, NetworkSpec, OwnNetwork
 from foveola.pixels.representation import Batches
 
 
@@ -37,8 +37,8 @@ class Constant(nn.Module):
         return images.new_zeros(images.shape[0], 1) + self.logits
 
 
-def _design(shape: ImageShape) -> Design:
-    return Design(nn.Sequential(OrderedDict(classify=Constant(shape.classes))), ("classify",), ())
+def _build(shape: ImageShape, settings: BackboneSettings) -> NetworkSpec:
+    return NetworkSpec(nn.Sequential(OrderedDict(classify=Constant(shape.classes))), ("classify",), ())
 
 
 def solve(
@@ -58,8 +58,14 @@ def solve(
     return network
 
 
-OWN_BACKBONES.add("constant", _design)
-register(
-    Arm("majority", "no image is looked at: the shares of the classes in the training images", SolvedSettings, "none",
-        backbone="constant", solve=solve)
-)  # fmt: skip
+BASELINE_NETWORKS.add(OwnNetwork("constant", _build))
+ARMS.add(
+    Arm(
+        "majority",
+        "no image is looked at: the shares of the classes in the training images",
+        SolvedSettings,
+        "none",
+        backbone="constant",
+        solve=solve,
+    )
+)

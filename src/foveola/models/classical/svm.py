@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from foveola.attention import Arm, register
+from foveola.attention import ARMS, Arm
 from foveola.models.classical.inner_search import Folds, Grid, SearchedSettings, inner_folds, loss, standard
 from foveola.models.classical.kernel_machine import KernelMachine
 from foveola.models.classical.pixels import Pixels, PixelSettings, pixel_values
 from foveola.models.classical.softmax_regression import fill, softmax_regressions
 from foveola.models.classical.standardise import Standardisation, Standardise
-from foveola.models.design import OWN_BACKBONES, Design, ImageShape
+from foveola.models.network_spec import BASELINE_NETWORKS, BackboneSettings, ImageShape, NetworkSpec, OwnNetwork
 from foveola.pixels.representation import Batches
 
 log = logging.getLogger(__name__)
@@ -52,13 +52,15 @@ class Machine(NamedTuple):
     intercepts: np.ndarray
 
 
-def _design(shape: ImageShape) -> Design:
+def _build(shape: ImageShape, settings: BackboneSettings) -> NetworkSpec:
     features, pairs = shape.channels * shape.size**2, shape.classes * (shape.classes - 1) // 2
     layers = OrderedDict(
-        pixels=Pixels(shape.size), standardise=Standardise(features), machine=KernelMachine(features, shape.classes),
+        pixels=Pixels(shape.size),
+        standardise=Standardise(features),
+        machine=KernelMachine(features, shape.classes),
         classify=nn.Linear(pairs, shape.classes),
-    )  # fmt: skip
-    return Design(nn.Sequential(layers), ("classify",), ())
+    )
+    return NetworkSpec(nn.Sequential(layers), ("classify",), ())
 
 
 def machine(kernel: np.ndarray, labels: np.ndarray, classes: int, c: float) -> Machine:
@@ -137,9 +139,11 @@ def solve(
         calibration = _calibrated(kernel[:, found.support] @ found.coefficients + found.intercepts, labels, classes)
     standardisation.fill(network.get_submodule("standardise"))
     kernel_machine.take(
-        torch.from_numpy(standardisation.apply(values[found.support])), torch.from_numpy(found.coefficients),
-        torch.from_numpy(found.intercepts), gamma,
-    )  # fmt: skip
+        torch.from_numpy(standardisation.apply(values[found.support])),
+        torch.from_numpy(found.coefficients),
+        torch.from_numpy(found.intercepts),
+        gamma,
+    )
     fill(classify, *calibration)
     return network
 
@@ -173,8 +177,14 @@ def _searched(
     return *grid[best], calibrations[best]
 
 
-OWN_BACKBONES.add("kernel-machine", _design)
-register(
-    Arm("svm", "support vector machine on pixels, C and gamma searched inside", SvmSettings, "none",
-        backbone="kernel-machine", solve=solve)
-)  # fmt: skip
+BASELINE_NETWORKS.add(OwnNetwork("kernel-machine", _build))
+ARMS.add(
+    Arm(
+        "svm",
+        "support vector machine on pixels, C and gamma searched inside",
+        SvmSettings,
+        "none",
+        backbone="kernel-machine",
+        solve=solve,
+    )
+)

@@ -1,0 +1,1 @@
+"""Residual attention blocks: a gate, self-attention, and joint attention, the sum of both."""

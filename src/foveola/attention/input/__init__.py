@@ -1,0 +1,1 @@
+"""Attention in front of a network: one map for all images."""

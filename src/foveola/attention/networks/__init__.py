@@ -1,0 +1,1 @@
+"""Attention that makes a network of its own out of a backbone."""

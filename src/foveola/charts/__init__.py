@@ -1,1 +1,0 @@
-"""Pictures of numbers: lines with their intervals."""

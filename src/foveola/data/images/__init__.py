@@ -1,0 +1,1 @@
+"""Images and masks, read from files or arrays."""

@@ -1,0 +1,1 @@
+"""Drawn fundus photographs whose truth is known."""

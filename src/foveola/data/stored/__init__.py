@@ -1,0 +1,1 @@
+"""Preprocessing, and the decoded images and masks that it leaves on disk."""

@@ -1,0 +1,5 @@
+"""Every arm as a classifier of scikit-learn."""
+
+from foveola.estimator.classifier import AttentionClassifier
+
+__all__ = ["AttentionClassifier"]

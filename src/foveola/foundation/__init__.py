@@ -1,0 +1,1 @@
+"""What every other package may use: errors, registries, settings, whole files, plug-ins, optional packages."""

@@ -1,0 +1,101 @@
+"""Groups of settings: frozen, typed, and strict about names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from foveola.foundation.errors import FoveolaError, unknown_name
+
+
+class Settings(BaseModel):
+    """A frozen group of settings; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search tries for a setting; stands in the annotation of its field.
+
+    Attributes:
+        low: The smallest value of the range that is searched.
+        high: The largest.
+        log: Whether equal ratios in the range count the same, and not equal distances.
+        choices: The values that are searched instead, where there is no range.
+        paper: The values of the published grid, where there is one.
+
+    Example:
+        >>> Searched(1, 64, log=True, paper=(8, 16))  # as in  width: Annotated[int, Searched(...)] = 8
+        Searched(low=1, high=64, log=True, choices=(), paper=(8, 16))
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    paper: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None) or (self.low is not None and self.choices):
+            raise ValueError(f"a searched setting has a range, with both ends, or choices, not {self}")
+
+
+def searched_fields(group: type[Settings]) -> dict[str, Searched]:
+    """Returns what a search tries for the settings of a group that say so, by name."""
+    return {
+        name: mark
+        for name, field in group.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Searched)
+    }
+
+
+Group = TypeVar("Group", bound=Settings)
+
+
+def validated(group: type[Group], values: Mapping[str, Any], where: str) -> Group:
+    """Returns the settings with ``values`` in place of defaults.
+
+    Args:
+        group: The class of the settings.
+        values: Keys and values, nested as the groups are.
+        where: What the error message calls the group.
+
+    Raises:
+        FoveolaError: For an unknown key, with the nearest known one, or a value that cannot be.
+
+    Example:
+        >>> class Drawing(Settings):
+        ...     width: int = 8
+        >>> validated(Drawing, {"width": "12"}, "--set").width
+        12
+        >>> validated(Drawing, {"widht": 12}, "--set")
+        Traceback (most recent call last):
+        foveola.foundation.errors.FoveolaError: expected a known key, got 'widht', in --set; did you mean 'width'?
+    """
+    try:
+        return group.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            known = _group_at(group, path[:-1]).model_fields
+            inside = ".".join([where, *path[:-1]])
+            raise unknown_name("key", path[-1], known, inside) from error
+        if first["type"] == "missing":
+            raise FoveolaError("a value", "none", ".".join([where, *path]), "add it") from error
+        reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        raise FoveolaError(reason, repr(first["input"]), ".".join([where, *path]), "change it") from error
+
+
+def _group_at(group: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    for name in path:
+        inner = group.model_fields[name].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return group
+        group = inner
+    return group

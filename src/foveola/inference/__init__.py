@@ -1,0 +1,1 @@
+"""What a fitted model says of new images: predictions, masks, maps and analyses."""

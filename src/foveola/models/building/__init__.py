@@ -1,0 +1,1 @@
+"""From a name to a network: timm, torchvision, segmentation-models-pytorch, weights and stems."""

@@ -1,0 +1,1 @@
+"""Networks of our own, and the parts that several of them share."""

@@ -1,0 +1,1 @@
+"""All drawing: maps, overlays, masks and curves."""

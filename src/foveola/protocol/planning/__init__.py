@@ -1,0 +1,1 @@
+"""Which fits a run consists of, and which settings the inner folds choose."""

@@ -1,0 +1,1 @@
+"""Tests of whether two or more arms differ, one design a file."""

@@ -1,0 +1,1 @@
+"""Metrics of predictions: of labels, of probabilities, and of masks."""

@@ -1,0 +1,1 @@
+"""Tables and sentences made of metrics and tests."""
