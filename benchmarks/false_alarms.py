@@ -13,7 +13,7 @@ from trained_pairs import trained_pairs
 
 from foveola.statistics.hypothesis_tests.delong import influence_test
 from foveola.statistics.hypothesis_tests.fold_tests import nadeau_bengio, obuchowski_rockette, paired_t
-from foveola.statistics.hypothesis_tests.test_result import Finding
+from foveola.statistics.hypothesis_tests.result import TestResult
 from foveola.statistics.metrics.roc import auc, auc_influences
 
 TRIALS = 1_500
@@ -82,7 +82,7 @@ DESIGNS: dict[str, Design] = {
 }
 
 
-def trial(design: Design, gain: float, rng: np.random.Generator) -> dict[str, Finding]:
+def trial(design: Design, gain: float, rng: np.random.Generator) -> dict[str, TestResult]:
     """Draws one data set, trains both arms on each fold, and applies every test to their areas under the ROC curve."""
     count, plan = design(rng)
     images = draw_images(count, gain, rng)

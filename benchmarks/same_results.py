@@ -89,12 +89,12 @@ def make_runs(code: Path, folder: Path, side: str, every: int) -> None:
             env=environment,
             check=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if False else None,
         )
 
 
-def some_x_rays(folder: Path, every: int) -> Path:
-    """Returns a folder with links to the X-rays, and a table that names every so many of them."""
+def some_x_rays(folder: Path, every: int) -> str:
+    """Makes a folder with links to the X-rays and a table of every so many; returns what to give to ``--data``."""
     source = Path(os.environ.get("FOVEOLA_DATA", ROOT.parent / "shared" / "data")) / "chest-xray"
     if not folder.is_dir():
         folder.mkdir(parents=True)
@@ -106,7 +106,7 @@ def some_x_rays(folder: Path, every: int) -> Path:
             table = csv.DictWriter(handle, rows[0])
             table.writeheader()
             table.writerows(rows[::every])
-    return folder
+    return f"table:{folder / 'manifest.csv'},extra=ignore"
 
 
 def compare_runs(folder: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from foveola.execution import DONE, Task
+from foveola.execution import DONE, JobTask
 from foveola.foundation.plugins import load_plugin
 
 TOY = Path(__file__).with_name("toy.py")
@@ -20,8 +20,8 @@ MakeJob = Callable[..., Any]
 def make_job(tmp_path: Path) -> MakeJob:
     """Makes a job of tasks with the names given, or with their needs."""
 
-    def made(*tasks: str | Task, steps: int = 3) -> Any:
-        all_tasks = tuple(task if isinstance(task, Task) else Task(task) for task in tasks)
+    def made(*tasks: str | JobTask, steps: int = 3) -> Any:
+        all_tasks = tuple(task if isinstance(task, JobTask) else JobTask(task) for task in tasks)
         return load_plugin(TOY).ToyJob(tmp_path / "job", all_tasks, steps)
 
     return made

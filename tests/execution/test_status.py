@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from foveola.execution import DONE, JobStatus, Running, Task, job_status
+from foveola.execution import DONE, JobStatus, JobTask, Running, job_status
 from foveola.execution.claims import LEASE_S
 from foveola.execution.record import Record
 
@@ -31,7 +31,7 @@ def test_each_task_is_in_one_place(tmp_path: Path) -> None:
     (tmp_path / "fits/c/0/failed.json").write_text(
         json.dumps({"expected": "x", "got": "y", "where": "z", "remedy": "mend", "attempts": 1, "traceback": ""})
     )
-    tasks = [Task(name) for name in names]
+    tasks = [JobTask(name) for name in names]
     status = job_status(tmp_path, tasks)
     assert status.done == {"fits/a/0": 12.5}
     assert status.failed == {"fits/c/0": "expected x, got y, in z; mend"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from foveola.execution import InProcess, JobStatus, Progress, Task, job_status
+from foveola.execution import InProcess, JobStatus, JobTask, Progress, job_status
 from foveola.execution.claims import Claims
 from foveola.execution.record import Record
 from foveola.execution.work import work
@@ -62,13 +62,13 @@ def test_what_others_hold_is_left_to_them_and_waited_for(make_job: MakeJob, look
 
 
 def test_needs_come_first(make_job: MakeJob, look: Any) -> None:
-    job = make_job("a", Task("mean", needs=("a",)), "b", Task("all", needs=("mean", "b")))
+    job = make_job("a", JobTask("mean", needs=("a",)), "b", JobTask("all", needs=("mean", "b")))
     order: list[str] = []
 
     @dataclass(frozen=True)
     class Ordered:
         folder: Path = job.folder
-        tasks: tuple[Task, ...] = job.tasks
+        tasks: tuple[JobTask, ...] = job.tasks
 
         def run(self, name: str, progress: Progress) -> None:
             if name == "mean":
@@ -78,13 +78,13 @@ def test_needs_come_first(make_job: MakeJob, look: Any) -> None:
 
     InProcess().run(Ordered())
     assert order == ["a", "mean", "b", "all"]
-    for wrong in (("x", Task("a", needs=("b",)), "b"), (Task("a", needs=("a",)),), ("a", "a")):
+    for wrong in (("x", JobTask("a", needs=("b",)), "b"), (JobTask("a", needs=("a",)),), ("a", "a")):
         with pytest.raises(ValueError, match=r"needs|two tasks"):
             InProcess().run(make_job(*wrong))
 
 
 def test_a_task_that_fails_stops_what_needs_it_and_nothing_else(make_job: MakeJob, look: Any) -> None:
-    job = make_job("bad/0", Task("mean", needs=("bad/0",)), Task("last", needs=("mean",)), "a", "bad/1")
+    job = make_job("bad/0", JobTask("mean", needs=("bad/0",)), JobTask("last", needs=("mean",)), "a", "bad/1")
     with pytest.raises(FoveolaError) as caught:
         InProcess().run(job)
     assert str(caught.value) == (

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from foveola.execution import DONE, Progress, Task
+from foveola.execution import DONE, JobTask, Progress
 from foveola.foundation import atomic
 from foveola.foundation.errors import FoveolaError
 
@@ -22,7 +22,7 @@ class ToyJob:
     """
 
     folder: Path
-    tasks: tuple[Task, ...]
+    tasks: tuple[JobTask, ...]
     steps: int = 3
 
     def run(self, name: str, progress: Progress) -> None:

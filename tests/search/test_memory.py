@@ -10,7 +10,7 @@ import pytest
 
 from foveola.protocol.settings.search_space import Grid, Range, Space
 from foveola.search.memory import Pruned, TrialMemory
-from foveola.search.trial_outcome import Outcome
+from foveola.search.trial_outcome import TrialOutcome
 
 SPACE: Space = {
     "global.hidden": Range(4, 64, log=True),
@@ -40,8 +40,8 @@ def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name="foveola", storage=optuna.storages.JournalStorage(backend)).get_trials()
 
 
-def complete(settings: dict[str, Any], score: float) -> Outcome:
-    return Outcome(settings, "complete", (score,), (10,))
+def complete(settings: dict[str, Any], score: float) -> TrialOutcome:
+    return TrialOutcome(settings, "complete", (score,), (10,))
 
 
 def test_the_settings_as_they_stand_come_first_and_the_rest_is_inside(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_is_told_twice_is_written_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["pruned", "diverged", "refused"])
 def test_what_has_no_score_does_not_count_as_one(tmp_path: Path, state: Any) -> None:
     kept = memory(tmp_path)
-    kept.tell({0: Outcome(kept.ask(0).settings, state)})
+    kept.tell({0: TrialOutcome(kept.ask(0).settings, state)})
     assert [trial.state.name for trial in trials(tmp_path)] == ["PRUNED"]
 
 
@@ -129,7 +129,7 @@ def test_a_grid_is_written_down_as_it_is_finished(tmp_path: Path) -> None:
     for epoch in range(1, 11):
         asked.report(epoch, 99.0)
     assert trials(tmp_path) == []
-    kept.tell({3: complete(asked.settings, 0.5), 0: Outcome(kept.ask(0).settings, "diverged", (None,), (10,))})
+    kept.tell({3: complete(asked.settings, 0.5), 0: TrialOutcome(kept.ask(0).settings, "diverged", (None,), (10,))})
     kept.tell({3: complete(asked.settings, 0.5)})
     told = trials(tmp_path)
     assert [(trial.params, trial.value) for trial in told] == [

@@ -31,7 +31,7 @@ def command(
     train_sizes: options.TrainSizes = None,
     metric: options.Metric = None,
     metrics: options.Metrics = None,
-    space: options.Space = None,
+    space: options.SpaceOption = None,
     trials: options.Trials = None,
     backbone: options.Backbone = None,
     pretrained: options.Pretrained = None,

@@ -109,7 +109,7 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be fitted on what, and how long it takes; write nothing.")
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="The run folder; a stopped run in it goes on.")]
-Space = Annotated[
+SpaceOption = Annotated[
     list[str] | None,
     typer.Option(
         "--space",

@@ -30,7 +30,7 @@ SHOWN = 5
 def command(
     data: options.Data = None,
     arms: Annotated[str | None, typer.Option("--arm", "-a", help="The arm; see `foveola list arms`.")] = None,
-    space: options.Space = None,
+    space: options.SpaceOption = None,
     trials: Annotated[
         int | None,
         typer.Option(min=1, help="How many; 50, or all points of a grid, if not given.", rich_help_panel=options.STUDY),

@@ -12,7 +12,7 @@ import pandas as pd
 from foveola.data.images.masks import Masks
 from foveola.foundation.errors import FoveolaError
 
-COLUMNS = ("sample", "label", "group", "split", "laterality")
+COHORT_COLUMNS = ("sample", "label", "group", "split", "laterality")
 SPLITS = ("train", "val", "test")
 UNLABELLED = -1
 
@@ -74,8 +74,8 @@ class Cohort:
     unit: str = "px"
 
     def __post_init__(self) -> None:
-        if tuple(self.table.columns) != COLUMNS or len(self.table) != len(self.images):
-            raise ValueError(f"table must have the columns {COLUMNS} and one row an image")
+        if tuple(self.table.columns) != COHORT_COLUMNS or len(self.table) != len(self.images):
+            raise ValueError(f"table must have the columns {COHORT_COLUMNS} and one row an image")
         if self.masks is not None and not (len(self.classes) > 1 and (self.table["label"] == UNLABELLED).all()):
             raise ValueError("masks have at least two classes, and their images no labels")
         if self.table.empty:
@@ -133,4 +133,4 @@ def sample_table(
     """
     unknown = [""] * len(samples)
     columns = (samples, labels, groups or unknown, splits or unknown, laterality or unknown)
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    return pd.DataFrame(dict(zip(COHORT_COLUMNS, columns, strict=True)))

@@ -8,8 +8,8 @@ from foveola.execution.executors.executor import Executor, Watch
 from foveola.execution.executors.in_process import InProcess
 from foveola.execution.executors.local_processes import LocalProcesses
 from foveola.execution.executors.ray_cluster import RayCluster
+from foveola.execution.job import DONE, Job, JobTask, Progress
 from foveola.execution.status import JobStatus, Running, job_status
-from foveola.execution.task import DONE, Job, Progress, Task
 
 __all__ = [
     "DONE",
@@ -17,11 +17,11 @@ __all__ = [
     "InProcess",
     "Job",
     "JobStatus",
+    "JobTask",
     "LocalProcesses",
     "Progress",
     "RayCluster",
     "Running",
-    "Task",
     "Watch",
     "job_status",
 ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from foveola.execution.claims import LEASE_S, holder
 from foveola.execution.failure import Failure
-from foveola.execution.task import DONE, Task
+from foveola.execution.job import DONE, JobTask
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class JobStatus:
         return {family: statistics.fmean(values) for family, values in seconds.items()}
 
 
-def job_status(folder: Path, tasks: Sequence[Task], before: JobStatus | None = None) -> JobStatus:
+def job_status(folder: Path, tasks: Sequence[JobTask], before: JobStatus | None = None) -> JobStatus:
     """Reads how far a job is.
 
     A claim whose process is known to be dead, or that was silent for `foveola.execution.claims.LEASE_S`, does not
@@ -107,7 +107,7 @@ def job_status(folder: Path, tasks: Sequence[Task], before: JobStatus | None = N
 
     Example:
         >>> import tempfile
-        >>> job_status(Path(tempfile.mkdtemp()), [Task("fits/a/0"), Task("fits/b/0")]).waiting
+        >>> job_status(Path(tempfile.mkdtemp()), [JobTask("fits/a/0"), JobTask("fits/b/0")]).waiting
         ('fits/a/0', 'fits/b/0')
     """
     done: dict[str, float] = {}

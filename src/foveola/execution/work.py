@@ -9,8 +9,8 @@ from pathlib import Path
 
 from foveola.execution.claims import Claim, ClaimLost, Claims
 from foveola.execution.failure import FAILED, Failure
+from foveola.execution.job import DONE, Job, JobTask
 from foveola.execution.machine import host
-from foveola.execution.task import DONE, Job, Task
 from foveola.foundation.errors import FoveolaError
 
 MAX_ATTEMPTS = 3
@@ -65,7 +65,7 @@ def work(job: Job, pulse: Pulse | None = None, *, worker: str = "", careful: boo
         wait = min(2 * wait, LONGEST_WAIT_S)
 
 
-def _state(folder: Path, task: Task, done: set[str], failed: set[str]) -> str:
+def _state(folder: Path, task: JobTask, done: set[str], failed: set[str]) -> str:
     if (folder / DONE).exists():
         return "done"
     if (folder / FAILED).exists() or failed.intersection(task.needs):
@@ -73,7 +73,7 @@ def _state(folder: Path, task: Task, done: set[str], failed: set[str]) -> str:
     return "ready" if done.issuperset(task.needs) else "waiting"
 
 
-def _attempt(job: Job, task: Task, claim: Claim, pulse: Pulse | None, careful: bool) -> None:
+def _attempt(job: Job, task: JobTask, claim: Claim, pulse: Pulse | None, careful: bool) -> None:
     """Does a task that was claimed; its folder says afterwards what became of it."""
     folder = job.folder / task.name
 

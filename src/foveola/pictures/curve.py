@@ -22,7 +22,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 """Told apart by colour-blind readers too (Okabe and Ito 2008, without yellow and black, which vanish on white paper and
 in text); beyond eight curves they begin anew with another marker."""
 MARKERS = "os^Dv<>P"
-COLUMNS = ("x", "mean", "low", "high")
+CURVE_POINT_COLUMNS = ("x", "mean", "low", "high")
 
 
 def curve_picture(
@@ -97,7 +97,7 @@ def is_wide(values: Iterable[object]) -> bool:
 def _places(curves: Mapping[str, pd.DataFrame], log_x: bool) -> dict[float | str, float]:
     """Returns where each value of x stands on the axis."""
     for name, rows in curves.items():
-        if missing := [column for column in COLUMNS if column not in rows]:
+        if missing := [column for column in CURVE_POINT_COLUMNS if column not in rows]:
             raise ValueError(f"curve '{name}' has no column {missing[0]}")
     values = list(dict.fromkeys(x for rows in curves.values() for x in rows["x"]))
     if any(isinstance(x, str) for x in values):
@@ -113,7 +113,7 @@ def _places(curves: Mapping[str, pd.DataFrame], log_x: bool) -> dict[float | str
 def _draw(axes: Axes, name: str, rows: pd.DataFrame, index: int) -> None:
     rows = rows.sort_values("x", kind="stable")
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
-    x, mean, low, high = (rows[column].to_numpy(np.float64) for column in COLUMNS)
+    x, mean, low, high = (rows[column].to_numpy(np.float64) for column in CURVE_POINT_COLUMNS)
     known = np.isfinite(mean) & np.isfinite(low) & np.isfinite(high)
     axes.fill_between(x, low, high, where=known, color=colour, alpha=0.15, linewidth=0)
     axes.vlines(x[known], low[known], high[known], color=colour, alpha=0.5, linewidth=1.0)

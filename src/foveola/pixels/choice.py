@@ -9,11 +9,11 @@ from foveola.pixels.compressed import compressed_representation
 from foveola.pixels.exact import exact_representation
 from foveola.pixels.representation import Batches, PixelRepresentation, checked_batches
 
-Kind = Literal["auto", "exact", "compressed"]
+RepresentationKind = Literal["auto", "exact", "compressed"]
 
 
 def pixel_representation(
-    images: Batches, kind: Kind = "auto", *, dim: int = 64, memory_mib: float = 512.0, seed: int = 0
+    images: Batches, kind: RepresentationKind = "auto", *, dim: int = 64, memory_mib: float = 512.0, seed: int = 0
 ) -> PixelRepresentation:
     """Returns the pixel representation of a set of training images.
 
@@ -35,8 +35,8 @@ def pixel_representation(
         >>> pixel_representation(images).kind, pixel_representation(images, memory_mib=0.001, dim=5).kind
         ('exact', 'compressed')
     """
-    if kind not in get_args(Kind):
-        raise unknown_name("kind of pixel representation", kind, get_args(Kind), "representation")
+    if kind not in get_args(RepresentationKind):
+        raise unknown_name("kind of pixel representation", kind, get_args(RepresentationKind), "representation")
     if kind == "exact" or (kind == "auto" and _fits(images, memory_mib)):
         return exact_representation(images)
     return compressed_representation(images, dim, seed=seed)

@@ -14,10 +14,10 @@ from foveola.maps.summary import is_relative
 from foveola.pictures.map_pictures import arms_picture, before_after_picture, map_picture
 from foveola.protocol.planning.plan import PlannedFit
 from foveola.protocol.run.fit_data import FitData
-from foveola.protocol.run.fit_maps import BEFORE, MAP, PLACES, SCORES
+from foveola.protocol.run.fit_maps import BEFORE, MAP, PLACES, TRUTH_SCORES
 from foveola.protocol.run.run_folder import RunFolder
 
-COLUMNS = ("arm", "fold", "seed", "auc_before", "auc", "auc_images")
+TRUTH_COLUMNS = ("arm", "fold", "seed", "auc_before", "auc", "auc_images")
 
 
 def save_maps(run: RunFolder, planned: list[PlannedFit], data: FitData) -> pd.DataFrame:
@@ -55,9 +55,9 @@ def save_maps(run: RunFolder, planned: list[PlannedFit], data: FitData) -> pd.Da
         if truth is not None:
             for fit, start, end in zip(fits, before, after, strict=True):
                 of_cohort = truth_auc(end, truth)
-                of_images = _mean_score(run.fit(fit) / SCORES, otherwise=of_cohort)
+                of_images = _mean_score(run.fit(fit) / TRUTH_SCORES, otherwise=of_cohort)
                 scores.append((arm, fit.fold, fit.seed, truth_auc(start, truth), of_cohort, of_images))
-    table = pd.DataFrame(scores, columns=COLUMNS)
+    table = pd.DataFrame(scores, columns=TRUTH_COLUMNS)
     if truth is not None:
         atomic.write_csv(folder / "truth.csv", table)
     if means:

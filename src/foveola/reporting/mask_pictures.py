@@ -9,7 +9,7 @@ from foveola.attention import ARMS
 from foveola.pictures.segmentations import masks_picture
 from foveola.protocol.planning.plan import PlannedFit
 from foveola.protocol.run.fit_data import FitData
-from foveola.protocol.run.mask_predictions import MASKS, mask_path, read_mask, scoring_grid
+from foveola.protocol.run.mask_predictions import PREDICTED_MASKS, mask_path, read_mask, scoring_grid
 from foveola.protocol.run.run_folder import RunFolder
 from foveola.protocol.settings.configuration import RunConfiguration
 
@@ -41,7 +41,7 @@ def save_mask_pictures(
         given = {name: grid.observed(row, number) for number, name in enumerate(observers)}
         reference = given.pop(observers[0])
         for arm, fit in arms.items():
-            given[arm] = read_mask(mask_path(run.fit(fit) / MASKS, sample))
+            given[arm] = read_mask(mask_path(run.fit(fit) / PREDICTED_MASKS, sample))
         notes = {arm: f"Dice {dice[sample, arm, fit.fold, fit.seed]:.3f}" for arm, fit in arms.items()}
         masks_picture(
             mask_path(run.path / "pictures", sample),

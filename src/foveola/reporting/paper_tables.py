@@ -14,7 +14,7 @@ from foveola.protocol.run.run_folder import RunFolder
 from foveola.protocol.settings.configuration import RunConfiguration
 from foveola.statistics.tables.paper import PaperScore, paper_comparisons, paper_score
 
-SCORES, COMPARISONS = "paper.csv", "paper-comparisons.csv"
+PAPER_SCORES, COMPARISONS = "paper.csv", "paper-comparisons.csv"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def write_paper_tables(
         ],
         ignore_index=True,
     )
-    atomic.write_csv(run.path / SCORES, table)
+    atomic.write_csv(run.path / PAPER_SCORES, table)
     atomic.write_csv(run.path / COMPARISONS, pairs)
     return PaperTables(table, pairs)
 

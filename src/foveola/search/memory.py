@@ -13,7 +13,7 @@ import numpy as np
 
 from foveola.foundation.extras import needed
 from foveola.protocol.settings.search_space import Grid, Range, Space, grid_point, is_grid
-from foveola.search.trial_outcome import COMPLETE, Outcome
+from foveola.search.trial_outcome import COMPLETE, TrialOutcome
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -92,7 +92,7 @@ class TrialMemory:
         trial.set_user_attr(NUMBER, number)  # last: what has a number has its settings
         return Asked(settings, trial, frozenset(before.intermediate_values if before else ()))
 
-    def tell(self, outcomes: Mapping[int, Outcome]) -> None:
+    def tell(self, outcomes: Mapping[int, TrialOutcome]) -> None:
         """Writes down what trials came to, each once, however often it is told."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
@@ -109,7 +109,7 @@ class TrialMemory:
                 except UpdateFinishedTrialError:
                     log.info("another worker told what trial %d came to", number)
 
-    def _finished(self, number: int, outcome: Outcome) -> FrozenTrial:
+    def _finished(self, number: int, outcome: TrialOutcome) -> FrozenTrial:
         from optuna.trial import TrialState, create_trial
 
         return create_trial(

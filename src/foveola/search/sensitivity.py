@@ -29,7 +29,7 @@ from foveola.statistics.tables.verdict import metric_title
 from foveola.training import Progress
 
 TABLE, BASE = "sweep.csv", "base"
-COLUMNS = ("setting", "value", "is_base", "arm", "metric", "mean", "ci_low", "ci_high", "fits")
+SWEEP_COLUMNS = ("setting", "value", "is_base", "arm", "metric", "mean", "ci_low", "ci_high", "fits")
 GROUPS = ("training", "backbone", "preprocessing", "segmentation")
 """The groups of settings that can be varied, beside those of the arms; others change what is tested on."""
 FIFTHS = (1, 2, 3, 4, 5)
@@ -95,7 +95,7 @@ def sweep(
         for point in points
         for row in summary_of(folder / point.run, arms_of(point.key, configuration))
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
     atomic.write_csv(folder / TABLE, table.assign(value=table["value"].map(_text)))
     shown = table[table["metric"] == metric]
     for key, own in shown.groupby("setting", sort=False):

@@ -9,11 +9,11 @@ import pandas as pd
 from foveola.foundation.errors import FoveolaError
 from foveola.protocol.planning.chosen_settings import best_trial
 from foveola.protocol.settings.search_space import Space
-from foveola.search.trial_outcome import COMPLETE, Outcome
+from foveola.search.trial_outcome import COMPLETE, TrialOutcome
 from foveola.training.settings import Criterion
 
 
-def trials_table(outcomes: Mapping[int, Outcome], space: Space) -> pd.DataFrame:
+def trials_table(outcomes: Mapping[int, TrialOutcome], space: Space) -> pd.DataFrame:
     """Returns one row a finished trial, in their order.
 
     Its columns are ``number``, ``state``, one a setting, ``score`` (the mean over fits), ``score_0``, ``epoch_0`` and
@@ -34,7 +34,7 @@ def trials_table(outcomes: Mapping[int, Outcome], space: Space) -> pd.DataFrame:
     return table.astype({**whole, **scores})
 
 
-def best_of(outcomes: Mapping[int, Outcome], criterion: Criterion, where: str) -> int:
+def best_of(outcomes: Mapping[int, TrialOutcome], criterion: Criterion, where: str) -> int:
     """Returns the number of the trial with the best score; of equal ones the first.
 
     Raises:

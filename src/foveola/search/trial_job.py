@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from foveola.execution import DONE, Progress, Task
+from foveola.execution import DONE, JobTask, Progress
 from foveola.foundation.errors import FoveolaError
 from foveola.protocol import FitData, PlannedFit, RunConfiguration, RunJob, run_fit
 from foveola.protocol.planning.chosen_settings import score_of
 from foveola.protocol.run.fit import check_fit
 from foveola.protocol.settings.search_space import Space, as_it_stands
 from foveola.search.memory import Asked, Pruned, TrialMemory
-from foveola.search.trial_outcome import COMPLETE, Outcome
+from foveola.search.trial_outcome import COMPLETE, TrialOutcome
 from foveola.training.train import CHECKPOINT
 from foveola.training.untrained import check_device
 
@@ -43,9 +43,9 @@ class TrialJob:
         return self.study.folder
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[JobTask, ...]:
         """One task a trial."""
-        return tuple(Task(name_of(number)) for number in self.numbers)
+        return tuple(JobTask(name_of(number)) for number in self.numbers)
 
     @property
     def arm(self) -> str:
@@ -75,21 +75,21 @@ class TrialJob:
             configuration = self.study.configuration.changed(asked.settings)
             check_fit(configuration, data)
         except FoveolaError as error:
-            outcome = Outcome(asked.settings, "refused", reason=str(error))
+            outcome = TrialOutcome(asked.settings, "refused", reason=str(error))
         else:
             outcome = self._made(asked, configuration, data, folder, progress)
         outcome = replace(outcome, seconds=round(time.perf_counter() - started, 3))
         outcome.write(folder)
         self.memory.tell({number: outcome})
 
-    def outcomes(self) -> dict[int, Outcome]:
+    def outcomes(self) -> dict[int, TrialOutcome]:
         """Returns what the trials that are finished came to, by number."""
-        read = {number: Outcome.read(self.folder / name_of(number)) for number in self.numbers}
+        read = {number: TrialOutcome.read(self.folder / name_of(number)) for number in self.numbers}
         return {number: outcome for number, outcome in read.items() if outcome is not None}
 
     def _made(
         self, asked: Asked, configuration: RunConfiguration, data: FitData, folder: Path, progress: Progress
-    ) -> Outcome:
+    ) -> TrialOutcome:
         """Makes the fits of a trial, one a fold; only the first is compared with other trials while it trains."""
         criterion = configuration.training.criterion
         scores: list[float | None] = []
@@ -111,10 +111,10 @@ class TrialJob:
                     run_fit(planned, configuration, data, own, report, None if place else watch)
             except Pruned as pruned:
                 (own / CHECKPOINT).unlink(missing_ok=True)
-                return Outcome(asked.settings, "pruned", epochs=(pruned.epoch,))
+                return TrialOutcome(asked.settings, "pruned", epochs=(pruned.epoch,))
             epochs.append(int(json.loads((own / DONE).read_text(encoding="utf-8"))["epoch"]))
             scores.append(score_of(own, epochs[-1], criterion))
-        return Outcome(asked.settings, "diverged" if None in scores else COMPLETE, tuple(scores), tuple(epochs))
+        return TrialOutcome(asked.settings, "diverged" if None in scores else COMPLETE, tuple(scores), tuple(epochs))
 
 
 def name_of(number: int) -> str:

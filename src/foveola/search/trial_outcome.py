@@ -17,7 +17,7 @@ COMPLETE: State = "complete"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What a trial came to.
 
     Attributes:
@@ -42,7 +42,7 @@ class Outcome:
         """The mean over its fits, if all have one.
 
         Example:
-            >>> Outcome({}, "complete", (0.5, 0.7)).score, Outcome({}, "diverged", (0.5, None)).score
+            >>> TrialOutcome({}, "complete", (0.5, 0.7)).score, TrialOutcome({}, "diverged", (0.5, None)).score
             (0.6, None)
         """
         if self.state != COMPLETE:
@@ -54,7 +54,7 @@ class Outcome:
         atomic.write_json(folder / DONE, asdict(self))
 
     @classmethod
-    def read(cls, folder: Path) -> Outcome | None:
+    def read(cls, folder: Path) -> TrialOutcome | None:
         """Returns what the trial in a folder came to, if it is finished."""
         if not (folder / DONE).is_file():
             return None

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from foveola.attention.blocks.affinities import Kind, Pairs
+from foveola.attention.blocks.affinities import Affinity, AffinityKind
 
 CHANNELS, HEIGHT, WIDTH = 24, 5, 4
 
@@ -16,9 +16,9 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def made(kind: Kind = "nonlocal", stride: int = 1, passes: int = 2) -> Pairs:
+def made(kind: AffinityKind = "nonlocal", stride: int = 1, passes: int = 2) -> Affinity:
     torch.manual_seed(0)
-    return Pairs(CHANNELS, kind, stride, passes).double()
+    return Affinity(CHANNELS, kind, stride, passes).double()
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -26,7 +26,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(exponents / exponents.sum())
 
 
-def asked(pairs: Pairs, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def asked(pairs: Affinity, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Queries and keys of an image, a row a position."""
     state = {name: tensor.numpy() for name, tensor in pairs.state_dict().items()}
     positions = image.reshape(CHANNELS, -1).T
@@ -46,7 +46,7 @@ def windows(height: int, width: int, side: int) -> np.ndarray:
     return np.array(rows)
 
 
-def slow(pairs: Pairs, image: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+def slow(pairs: Affinity, image: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """S for one image, row by row."""
     queries, keys = asked(pairs, image)
     added = np.zeros(len(keys)) if bias is None else bias.ravel()
@@ -61,7 +61,7 @@ def slow(pairs: Pairs, image: np.ndarray, bias: np.ndarray | None = None) -> np.
     return np.array([softmax(scale * means @ keys @ query + means @ added) @ means for query in queries])
 
 
-KINDS: list[tuple[Kind, int, int]] = [
+KINDS: list[tuple[AffinityKind, int, int]] = [
     ("nonlocal", 1, 2),
     ("nonlocal", 2, 2),
     ("danet", 1, 2),
@@ -74,7 +74,7 @@ KINDS: list[tuple[Kind, int, int]] = [
 
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize(("kind", "stride", "passes"), KINDS)
-def test_it_is_the_softmax_of_its_scores(kind: Kind, stride: int, passes: int, biased: bool) -> None:
+def test_it_is_the_softmax_of_its_scores(kind: AffinityKind, stride: int, passes: int, biased: bool) -> None:
     pairs, features = made(kind, stride, passes), drawn(2, CHANNELS, HEIGHT, WIDTH)
     bias = drawn(2, 1, HEIGHT, WIDTH, seed=1) if biased else None
     operator, values = pairs(features, bias), drawn(2, 7, HEIGHT, WIDTH, seed=2)
@@ -92,7 +92,7 @@ def test_it_is_the_softmax_of_its_scores(kind: Kind, stride: int, passes: int, b
 
 
 @pytest.mark.parametrize("kind", ["nonlocal", "danet"])
-def test_positions_that_are_exchanged_come_out_exchanged(kind: Kind) -> None:
+def test_positions_that_are_exchanged_come_out_exchanged(kind: AffinityKind) -> None:
     pairs, features, values = made(kind), drawn(2, CHANNELS, HEIGHT, WIDTH), drawn(2, 7, HEIGHT, WIDTH, seed=1)
     order = torch.randperm(HEIGHT * WIDTH, generator=torch.Generator().manual_seed(3))
 
@@ -104,7 +104,7 @@ def test_positions_that_are_exchanged_come_out_exchanged(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize(("kind", "stride"), [("nonlocal", 1), ("danet", 1), ("nonlocal", 2)])
-def test_padding_with_a_bias_of_minus_infinity_is_not_looked_at(kind: Kind, stride: int) -> None:
+def test_padding_with_a_bias_of_minus_infinity_is_not_looked_at(kind: AffinityKind, stride: int) -> None:
     pairs, features, values = made(kind, stride), drawn(2, CHANNELS, 4, 6), drawn(2, 7, 4, 6, seed=1)
     bias = torch.zeros(2, 1, 4, 6, dtype=torch.float64)
     bias[:, :, :, 4:] = -torch.inf

@@ -1,4 +1,4 @@
-"""Point functions against their formulas."""
+"""GateName functions against their formulas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention.blocks.gate_functions import Point, PointFunction, point_function
+from foveola.attention.blocks.gate_functions import GateFunction, GateName, gate_function
 from foveola.foundation.errors import FoveolaError
 
 CHANNELS, HEIGHT, WIDTH = 6, 5, 4
@@ -19,10 +19,10 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def moved(name: Point, signal: int | None = None) -> PointFunction:
+def moved(name: GateName, signal: int | None = None) -> GateFunction:
     """A point function away from its start, in evaluation mode."""
     torch.manual_seed(0)
-    point = point_function(name, CHANNELS)
+    point = gate_function(name, CHANNELS)
     if signal is not None:
         point.take_signal(signal)
     for parameter in point.parameters():
@@ -43,7 +43,7 @@ def normed(values: Any, state: dict[str, np.ndarray], name: str) -> Any:
     return (values - mean) / np.sqrt(variance + 1e-5) * state[f"{name}.weight"] + state[f"{name}.bias"]
 
 
-def slow(name: Point, state: dict[str, np.ndarray], image: np.ndarray, row: int, column: int) -> float:
+def slow(name: GateName, state: dict[str, np.ndarray], image: np.ndarray, row: int, column: int) -> float:
     """a at one position of one image."""
     here = image[:, row, column]
     if name == "conv":
@@ -66,8 +66,8 @@ def slow(name: Point, state: dict[str, np.ndarray], image: np.ndarray, row: int,
     return float(sigmoid(state["contexts.weight"][:, 0, 0] @ normalised))
 
 
-@pytest.mark.parametrize("name", get_args(Point))
-def test_it_is_its_formula(name: Point) -> None:
+@pytest.mark.parametrize("name", get_args(GateName))
+def test_it_is_its_formula(name: GateName) -> None:
     point, features = moved(name), drawn(2, CHANNELS, HEIGHT, WIDTH)
     weights = point(features).detach().numpy()
     assert weights.shape == (2, 1, HEIGHT, WIDTH)
@@ -103,12 +103,12 @@ def test_a_coarser_signal_is_resized_bilinearly() -> None:
     torch.testing.assert_close(point(features, coarse), point(features, fine))
 
 
-@pytest.mark.parametrize("name", [name for name in get_args(Point) if name != "gate"])
-def test_the_others_have_no_use_for_a_signal(name: Point) -> None:
+@pytest.mark.parametrize("name", [name for name in get_args(GateName) if name != "gate"])
+def test_the_others_have_no_use_for_a_signal(name: GateName) -> None:
     point, features = moved(name, signal=9), drawn(2, CHANNELS, HEIGHT, WIDTH)
     assert torch.equal(point(features, drawn(2, 9, 3, 2)), point(features))
 
 
 def test_contexts_need_as_many_channels_as_groups() -> None:
     with pytest.raises(FoveolaError, match="at least 4 channels"):
-        point_function("ppcr", 3)
+        gate_function("ppcr", 3)

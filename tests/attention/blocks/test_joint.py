@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_leaves
 
 from foveola.attention import ARMS, JointAttention, Mechanism, PointwiseAttention, SelfAttentionBlock, recording
 from foveola.attention.algebra import Sum
-from foveola.attention.blocks.affinities import Kind
-from foveola.attention.blocks.gate_functions import Point
+from foveola.attention.blocks.affinities import AffinityKind
+from foveola.attention.blocks.gate_functions import GateName
 from foveola.attention.blocks.joint import Joining, JointSettings
 from foveola.attention.blocks.residual import ResidualBlock
 from foveola.contract import LAYER
@@ -29,7 +29,7 @@ WAYS: list[dict[str, Any]] = [
     {"coefficients": "fixed", "alpha": 0.3, "beta": 0.6},
 ]
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way.values())))
-PARTS: list[tuple[Point, Kind, int]] = [
+PARTS: list[tuple[GateName, AffinityKind, int]] = [
     ("conv", "nonlocal", 1),
     ("cbam", "danet", 1),
     ("ppcr", "crisscross", 1),
@@ -123,7 +123,7 @@ def test_it_is_its_formula(way: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("point", "kind", "stride"), PARTS)
 @every_way
 def test_fused_it_is_what_it_is_written_out(
-    way: dict[str, Any], point: Point, kind: Kind, stride: int, dtype: torch.dtype, tolerance: float
+    way: dict[str, Any], point: GateName, kind: AffinityKind, stride: int, dtype: torch.dtype, tolerance: float
 ) -> None:
     block = joint(dtype, point=point, kind=kind, stride=stride, **way)
     features = drawn(2, CHANNELS, HEIGHT, WIDTH, dtype=dtype)
@@ -137,7 +137,9 @@ def test_fused_it_is_what_it_is_written_out(
 
 
 @pytest.mark.parametrize(("point", "kind", "stride"), PARTS)
-def test_without_self_attention_it_is_the_pointwise_block_exactly(point: Point, kind: Kind, stride: int) -> None:
+def test_without_self_attention_it_is_the_pointwise_block_exactly(
+    point: GateName, kind: AffinityKind, stride: int
+) -> None:
     block = joint(point=point, kind=kind, stride=stride, coefficients="fixed", alpha=1.0, beta=0.0)
     alone = PointwiseAttention(CHANNELS, point).double().eval()
     missing, unexpected = alone.load_state_dict(block.state_dict(), strict=False)
@@ -148,7 +150,9 @@ def test_without_self_attention_it_is_the_pointwise_block_exactly(point: Point, 
 
 
 @pytest.mark.parametrize(("point", "kind", "stride"), PARTS)
-def test_without_a_gate_it_is_the_self_attention_block_exactly(point: Point, kind: Kind, stride: int) -> None:
+def test_without_a_gate_it_is_the_self_attention_block_exactly(
+    point: GateName, kind: AffinityKind, stride: int
+) -> None:
     block = joint(point=point, kind=kind, stride=stride, coefficients="fixed", alpha=0.0, beta=1.0)
     alone = SelfAttentionBlock(CHANNELS, kind, stride).double().eval()
     missing, unexpected = alone.load_state_dict(block.state_dict(), strict=False)
@@ -168,7 +172,7 @@ def test_what_is_added_to_self_attention_is_diagonal() -> None:
 
 
 @pytest.mark.parametrize("kind", ["nonlocal", "crisscross"])
-def test_rows_of_the_key_gate_sum_to_1_and_a_gate_that_is_shut_everywhere_gives_numbers(kind: Kind) -> None:
+def test_rows_of_the_key_gate_sum_to_1_and_a_gate_that_is_shut_everywhere_gives_numbers(kind: AffinityKind) -> None:
     block = joint(variant="key", point="scse", kind=kind)
     features = drawn(2, CHANNELS, HEIGHT, WIDTH)
     _, operator = used(block, features)
@@ -208,7 +212,7 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @pytest.mark.parametrize(("kind", "side"), [("nonlocal", 48), ("crisscross", 48)])
 @every_way
-def test_no_tensor_grows_with_the_square_of_the_positions(way: dict[str, Any], kind: Kind, side: int) -> None:
+def test_no_tensor_grows_with_the_square_of_the_positions(way: dict[str, Any], kind: AffinityKind, side: int) -> None:
     block = joint(torch.float32, kind=kind, **way)
     features = drawn(1, CHANNELS, side, side, dtype=torch.float32).requires_grad_()
     with Largest() as largest:  # type: ignore[no-untyped-call]

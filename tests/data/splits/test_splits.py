@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from foveola.data.cohort import Cohort, sample_table
-from foveola.data.splits.splits import COLUMNS, check_no_leak, holdout, kfold
+from foveola.data.splits.splits import SPLIT_COLUMNS, check_no_leak, holdout, kfold
 from foveola.foundation.atomic import write_csv
 from foveola.foundation.errors import FoveolaError
 
@@ -63,7 +63,7 @@ def counts(splits: pd.DataFrame, role: str) -> pd.DataFrame:
 @settings(deadline=None, max_examples=30, derandomize=True)
 def test_folds_part_the_cohort_and_keep_groups_whole(cohort: Cohort, folds: int, grouped: bool, seed: int) -> None:
     splits = kfold(cohort, folds=folds, grouped=grouped, seed=seed)
-    assert tuple(splits.columns) == COLUMNS
+    assert tuple(splits.columns) == SPLIT_COLUMNS
     for fold in range(folds):
         assert splits[splits["fold"] == fold]["sample"].tolist() == cohort.table["sample"].tolist()
     tested = splits[splits["role"] == "test"]
@@ -263,12 +263,12 @@ def test_leaks_are_found() -> None:
         ("a", "p", "normal", 1, "test"),
         ("c", "", "normal", 1, "train"),
     ]
-    splits = pd.DataFrame(rows, columns=list(COLUMNS))
+    splits = pd.DataFrame(rows, columns=list(SPLIT_COLUMNS))
     check_no_leak(splits)
-    group = pd.concat([splits, pd.DataFrame([("e", "p", "normal", 0, "test")], columns=list(COLUMNS))])
+    group = pd.concat([splits, pd.DataFrame([("e", "p", "normal", 0, "test")], columns=list(SPLIT_COLUMNS))])
     with pytest.raises(FoveolaError, match="group 'p' both tested on and learned from in fold 0"):
         check_no_leak(group)
     check_no_leak(group, grouped=False)
-    sample = pd.concat([splits, pd.DataFrame([("c", "", "normal", 1, "test")], columns=list(COLUMNS))])
+    sample = pd.concat([splits, pd.DataFrame([("c", "", "normal", 1, "test")], columns=list(SPLIT_COLUMNS))])
     with pytest.raises(FoveolaError, match="sample 'c' both tested on and learned from in fold 1"):
         check_no_leak(sample, grouped=False)

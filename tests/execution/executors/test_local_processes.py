@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from foveola.execution import InProcess, JobStatus, LocalProcesses, Task
+from foveola.execution import InProcess, JobStatus, JobTask, LocalProcesses
 from foveola.execution.claims import holder
 from foveola.execution.machine import process_space, process_start
 from foveola.foundation.errors import FoveolaError
@@ -31,10 +31,10 @@ import sys
 from pathlib import Path
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
-from foveola.execution import LocalProcesses, Task
+from foveola.execution import LocalProcesses, JobTask
 from foveola.foundation.plugins import load_plugin
 
-tasks = tuple(Task(name) for name in sys.argv[3:])
+tasks = tuple(JobTask(name) for name in sys.argv[3:])
 LocalProcesses(2).run(load_plugin(sys.argv[1]).ToyJob(Path(sys.argv[2]), tasks, 3))
 """
 
@@ -58,7 +58,7 @@ def hurry(job: Any) -> None:
 
 
 def test_two_workers_share_the_tasks(make_job: MakeJob, look: Any) -> None:
-    job = make_job("slow/0", "slow/1", "a/0", Task("mean", needs=("slow/0", "slow/1")))
+    job = make_job("slow/0", "slow/1", "a/0", JobTask("mean", needs=("slow/0", "slow/1")))
     seen: list[JobStatus] = []
 
     def watch(status: JobStatus) -> None:

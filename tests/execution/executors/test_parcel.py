@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from foveola.execution.executors.parcel import LONGEST, check_outcome, outcome_of_work, packed, unpacked
+from foveola.execution.executors.parcel import LONGEST, check_report, packed, report_of_work, unpacked
 
 MakeJob = Callable[..., Any]
 
@@ -23,9 +23,9 @@ def test_a_job_goes_there_and_back(make_job: MakeJob) -> None:
 
 def test_what_the_system_refuses_comes_back_as_it_is(make_job: MakeJob) -> None:
     job = make_job("full/0")
-    outcome = json.loads(json.dumps(outcome_of_work(job, "anna-1")))
+    outcome = json.loads(json.dumps(report_of_work(job, "anna-1")))
     with pytest.raises(OSError, match="No space left") as caught:
-        check_outcome(outcome)
+        check_report(outcome)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(job.folder / "full/0/big"))
 
 
@@ -44,13 +44,13 @@ def test_every_exception_has_its_like(
         raise error
 
     monkeypatch.setattr("foveola.execution.executors.parcel.work", fail)
-    outcome = json.loads(json.dumps(outcome_of_work(make_job("a"), "anna-1")))
+    outcome = json.loads(json.dumps(report_of_work(make_job("a"), "anna-1")))
     assert len(json.dumps(outcome)) < LONGEST + 500
     with pytest.raises(kind, match=message):
-        check_outcome(outcome)
+        check_report(outcome)
 
 
 def test_all_went_well(make_job: MakeJob) -> None:
-    outcome = outcome_of_work(make_job("a"), "anna-1")
+    outcome = report_of_work(make_job("a"), "anna-1")
     assert outcome == {}
-    check_outcome(outcome)
+    check_report(outcome)

@@ -14,7 +14,7 @@ from foveola.models.classical.standardise import Standardisation, Standardise
 @pytest.fixture(params=[3, 1024])
 def values(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Features of different sizes, one of them constant, in blocks of three or all at once."""
-    monkeypatch.setattr(standardise, "COLUMNS", request.param)
+    monkeypatch.setattr(standardise, "COLUMNS_AT_ONCE", request.param)
     rng = np.random.default_rng(0)
     drawn = rng.normal(rng.uniform(-9, 9, 11), 10.0 ** rng.uniform(-3, 2, 11), (7, 11))
     drawn[:, 4] = 0.1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from foveola.statistics.hypothesis_tests.fold_tests import nadeau_bengio, obuchowski_rockette, paired_t, wilcoxon
-from foveola.statistics.hypothesis_tests.test_result import standardised, t_finding
+from foveola.statistics.hypothesis_tests.result import standardised, t_result
 
 patient = settings(max_examples=60, deadline=None)
 folds = st.lists(st.floats(-0.2, 0.2).map(lambda value: round(value, 4)), min_size=2, max_size=12).map(np.array)
@@ -132,6 +132,6 @@ def test_two_folds_have_one_degree_of_freedom_and_one_none() -> None:
 
 
 def test_an_unknown_standard_error_gives_an_unknown_p_value() -> None:
-    found = t_finding(0.1, math.nan, 5)
+    found = t_result(0.1, math.nan, 5)
     assert np.isnan([found.p_value, found.ci_low, found.ci_high]).all()
     assert math.isnan(standardised(0.1, math.nan))

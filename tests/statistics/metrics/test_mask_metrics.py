@@ -25,7 +25,7 @@ from foveola.statistics.fit_scores import read_design, read_fits, read_scores
 from foveola.statistics.hypothesis_tests.bootstrap import resampled_metrics
 from foveola.statistics.hypothesis_tests.group_tests import sign_flips
 from foveola.statistics.metrics.mask_metrics import mask_details
-from foveola.statistics.metrics.mask_scores import SCORES, score_columns
+from foveola.statistics.metrics.mask_scores import MASK_SCORES, score_columns
 
 TWO, THREE = ("background", "vessel"), ("background", "artery", "vein")
 ARMS = ("plain", "joint")
@@ -60,11 +60,11 @@ def value(results: pd.DataFrame, arm: str, metric: str) -> float:
 
 
 def test_every_score_is_compared_by_its_mean_and_dice_first() -> None:
-    assert tuple(metric_set("segmentation")) == SCORES
+    assert tuple(metric_set("segmentation")) == MASK_SCORES
     assert {metric.kind for metric in metric_set("segmentation").values()} == {"mean"}
     predictions, splits = tables()
     table = compare_arms(predictions, splits, TWO, metrics="segmentation", resamples=20)
-    assert table["metric"].unique().tolist() == list(SCORES)
+    assert table["metric"].unique().tolist() == list(MASK_SCORES)
     assert table[table["primary"]][["metric", "test"]].values.tolist() == [["dice", "sign flips over groups"]]
     with pytest.raises(FoveolaError, match="did you mean 'hd95'"):
         compare_arms(predictions, splits, TWO, metrics="segmentation", primary="hd59")
@@ -75,7 +75,7 @@ def test_means_leave_out_images_without_a_value() -> None:
     results = results_table(predictions, TWO, metrics="segmentation")
     for arm in ARMS:
         own = predictions[predictions["arm"] == arm]
-        for score in SCORES:
+        for score in MASK_SCORES:
             values = [number for number in own[score].tolist() if not math.isnan(number)]
             assert value(results, arm, score) == pytest.approx(sum(values) / len(values))
         assert own["auc"].notna().sum() == 8
@@ -149,9 +149,9 @@ def test_scores_of_each_class_stand_beside_the_means() -> None:
     assert value(results, "joint", "hd95[vein]") == pytest.approx(own["hd95[vein]"].mean())
     intervals = interval_table(predictions, splits, THREE, metrics="segmentation", resamples=20)
     assert intervals["metric"].tolist() == results["metric"].tolist()
-    assert len(results) == 2 * (len(SCORES) + 3 + 2 + 2 * len(SCORES))
+    assert len(results) == 2 * (len(MASK_SCORES) + 3 + 2 + 2 * len(MASK_SCORES))
     compared = compare_arms(predictions, splits, THREE, metrics="segmentation", resamples=20)
-    assert set(compared["metric"]) == set(SCORES)
+    assert set(compared["metric"]) == set(MASK_SCORES)
 
 
 def test_tests_over_images_are_of_the_groups_that_have_a_value() -> None:

@@ -15,7 +15,7 @@ from foveola.data.images.masks import IGNORED
 from foveola.foundation.errors import FoveolaError
 from foveola.statistics.metrics.boundary import boundary_dice
 from foveola.statistics.metrics.islands import false_islands, missed_islands
-from foveola.statistics.metrics.mask_scores import COUNTS, SCORES, mask_scores, score_columns
+from foveola.statistics.metrics.mask_scores import COUNTS, MASK_SCORES, mask_scores, score_columns
 from foveola.statistics.metrics.overlap import overlap
 from foveola.statistics.metrics.surfaces import surface_distances
 
@@ -52,7 +52,7 @@ def test_every_score_of_a_class_and_their_means() -> None:
         assert scores[f"missed_islands[{name}]"] == missed_islands(own, true)
         for count in pixels:
             pixels[count] += getattr(found, count)
-    for score in SCORES:
+    for score in MASK_SCORES:
         assert scores[score] == pytest.approx((scores[f"{score}[artery]"] + scores[f"{score}[vein]"]) / 2)
     assert {count: scores[count] for count in pixels} == pixels
     assert scores["size"] == ((reference == 1) | (reference == 2)).sum() / (reference != 255).sum()
@@ -61,9 +61,9 @@ def test_every_score_of_a_class_and_their_means() -> None:
 def test_names_and_order_are_those_of_the_columns() -> None:
     predicted, reference, probabilities = example()
     assert tuple(mask_scores(predicted, reference, THREE)) == score_columns(THREE)
-    assert len(score_columns(THREE)) == 3 * len(SCORES) + len(COUNTS)
+    assert len(score_columns(THREE)) == 3 * len(MASK_SCORES) + len(COUNTS)
     one = mask_scores(np.minimum(predicted, 1), np.where(reference == 2, 1, reference).astype(np.uint8), TWO)
-    assert tuple(one) == score_columns(TWO) == SCORES + COUNTS
+    assert tuple(one) == score_columns(TWO) == MASK_SCORES + COUNTS
     assert all(
         type(value) is float for value in mask_scores(predicted, reference, THREE, probabilities=probabilities).values()
     )

@@ -20,7 +20,7 @@ from foveola.statistics.hypothesis_tests.delong import delong
 from foveola.statistics.hypothesis_tests.group_tests import mcnemar, sign_flips
 from foveola.statistics.hypothesis_tests.power import detectable_difference
 from foveola.statistics.metrics.metric_sets import METRICS
-from foveola.statistics.tables.comparison import COLUMNS
+from foveola.statistics.tables.comparison import COMPARISON_COLUMNS
 
 MakeRun = Callable[..., Any]
 CLASSES = ("late", "early", "none")
@@ -47,7 +47,7 @@ def draws(made: Any, folds: int) -> Any:
 def test_one_row_a_pair_metric_and_test_in_the_order_of_the_arms(run: MakeRun) -> None:
     made = run(arms=(("plain", 0.4), ("cbam", 0.5), ("global", 0.8)), images=45, folds=3, group_size=2)
     table = compared(made)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == COMPARISON_COLUMNS
     pairs = list(dict.fromkeys(zip(table["arm_a"], table["arm_b"], strict=True)))
     assert pairs == list(combinations(("plain", "cbam", "global"), 2))
     assert table["metric"].unique().tolist() == list(METRICS)
@@ -228,7 +228,7 @@ def test_arms_that_agree_differ_by_nothing(run: MakeRun) -> None:
 def test_one_arm_makes_no_pair(run: MakeRun) -> None:
     table = compared(run(arms=(("plain", 0.5),)))
     assert table.empty
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == COMPARISON_COLUMNS
 
 
 def test_a_learning_curve_has_rows_of_each_size_and_only_its_own_corrections(run: MakeRun) -> None:

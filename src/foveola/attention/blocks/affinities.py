@@ -12,10 +12,10 @@ from foveola.attention.algebra.compositions import Product, WindowMeans
 from foveola.attention.algebra.criss_cross import CrissCross
 from foveola.attention.algebra.operators import Operator, SelfAttention
 
-Kind = Literal["nonlocal", "danet", "crisscross"]
+AffinityKind = Literal["nonlocal", "danet", "crisscross"]
 
 
-class Pairs(nn.Module):
+class Affinity(nn.Module):
     """``S_ij = softmax_j(scale <W_q x_i, W_k x_j> + bias_j)`` with an eighth of the channels inside.
 
     - ``nonlocal``: over all positions, scale 1 / sqrt(inner channels).
@@ -38,14 +38,14 @@ class Pairs(nn.Module):
         dtype: Their type.
 
     Example:
-        >>> Pairs(16, stride=2)(torch.rand(2, 16, 12, 10)).apply(torch.ones(2, 5, 12, 10)).shape
+        >>> Affinity(16, stride=2)(torch.rand(2, 16, 12, 10)).apply(torch.ones(2, 5, 12, 10)).shape
         torch.Size([2, 5, 12, 10])
     """
 
     def __init__(
         self,
         channels: int,
-        kind: Kind = "nonlocal",
+        kind: AffinityKind = "nonlocal",
         stride: int = 1,
         passes: int = 2,
         *,

@@ -1,4 +1,4 @@
-"""Point functions: what gives each position a weight of its own, in 0..1, from its features."""
+"""GateName functions: what gives each position a weight of its own, in 0..1, from its features."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from foveola.attention.inside.ppcr import PyramidPixelContext
 
-Point = Literal["conv", "cbam", "ppcr", "gate", "scse"]
+GateName = Literal["conv", "cbam", "ppcr", "gate", "scse"]
 
 
-class PointFunction(nn.Module, ABC):
+class GateFunction(nn.Module, ABC):
     """``a = sigmoid(point(x))``, one weight a position: subclasses say what point is."""
 
     @abstractmethod
@@ -29,13 +29,13 @@ class PointFunction(nn.Module, ABC):
         """Prepares for a signal of so many channels."""
 
 
-class ConvolutionPoint(PointFunction):
+class ConvolutionGate(GateFunction):
     """``point(x) = w ReLU(BN(W x)) + b``, with half as many channels inside: each position by itself.
 
-    Source: proposed here, after the scores of `SignalPoint`.
+    Source: proposed here, after the scores of `SignalGate`.
 
     Example:
-        >>> ConvolutionPoint(8)(torch.rand(2, 8, 12, 10)).shape
+        >>> ConvolutionGate(8)(torch.rand(2, 8, 12, 10)).shape
         torch.Size([2, 1, 12, 10])
     """
 
@@ -53,14 +53,14 @@ class ConvolutionPoint(PointFunction):
         return torch.sigmoid(self.score(functional.relu(self.norm(self.inner(features)))))
 
 
-class CbamPoint(PointFunction):
+class CbamGate(GateFunction):
     """``point(x) = BN(conv7x7([mean x; max x]))``, mean and max over channels: the spatial half of CBAM.
 
     Source: Woo et al. 2018, arXiv:1807.06521, equation 3, by timm's `SpatialAttn`, whose batch norm the authors' code
     has and the equation has not.
 
     Example:
-        >>> CbamPoint(8)(torch.rand(2, 8, 12, 10)).shape
+        >>> CbamGate(8)(torch.rand(2, 8, 12, 10)).shape
         torch.Size([2, 1, 12, 10])
     """
 
@@ -76,7 +76,7 @@ class CbamPoint(PointFunction):
         return torch.sigmoid(self.spatial.conv(described))
 
 
-class ContextPoint(PointFunction):
+class ContextGate(GateFunction):
     """The gate of `PyramidPixelContext` with its default settings, from means over groups of channels; starts at 0.5.
 
     Source: see there; it is reconstructed.
@@ -85,7 +85,7 @@ class ContextPoint(PointFunction):
         FoveolaError: If there are fewer than four channels.
 
     Example:
-        >>> ContextPoint(8)(torch.rand(2, 8, 12, 10)).unique().tolist()
+        >>> ContextGate(8)(torch.rand(2, 8, 12, 10)).unique().tolist()
         [0.5]
     """
 
@@ -100,7 +100,7 @@ class ContextPoint(PointFunction):
         return self.contexts.operator(features).weights
 
 
-class SignalPoint(PointFunction):
+class SignalGate(GateFunction):
     """``point(x) = psi ReLU(W_x x + W_g g)``: coarser features g of a decoder gate finer ones x.
 
     W_g g is resized bilinearly to the grid of x. Where there is no decoder, g is x.
@@ -109,7 +109,7 @@ class SignalPoint(PointFunction):
     that a has the resolution of x; `AttentionGate` keeps to the authors' code.
 
     Example:
-        >>> point = SignalPoint(8)
+        >>> point = SignalGate(8)
         >>> point.take_signal(16)
         >>> point(torch.rand(2, 8, 12, 10), torch.rand(2, 16, 3, 2)).shape
         torch.Size([2, 1, 12, 10])
@@ -137,14 +137,14 @@ class SignalPoint(PointFunction):
         return torch.sigmoid(self.score(functional.relu(self.of_features(features) + question)))
 
 
-class LinearPoint(PointFunction):
+class LinearGate(GateFunction):
     """``point(x) = w x + b``: the spatial half of scSE.
 
     Source: Roy et al. 2018, arXiv:1803.02579, the spatial squeeze (section 2.2), with a bias as in
     segmentation-models-pytorch.
 
     Example:
-        >>> LinearPoint(8)(torch.rand(2, 8, 12, 10)).shape
+        >>> LinearGate(8)(torch.rand(2, 8, 12, 10)).shape
         torch.Size([2, 1, 12, 10])
     """
 
@@ -159,29 +159,29 @@ class LinearPoint(PointFunction):
         return torch.sigmoid(self.score(features))
 
 
-_POINTS: dict[Point, type[PointFunction]] = {
-    "conv": ConvolutionPoint,
-    "cbam": CbamPoint,
-    "ppcr": ContextPoint,
-    "gate": SignalPoint,
-    "scse": LinearPoint,
+_POINTS: dict[GateName, type[GateFunction]] = {
+    "conv": ConvolutionGate,
+    "cbam": CbamGate,
+    "ppcr": ContextGate,
+    "gate": SignalGate,
+    "scse": LinearGate,
 }
 
 
-def point_function(name: Point, channels: int, *, device: Any = None, dtype: Any = None) -> PointFunction:
+def gate_function(name: GateName, channels: int, *, device: Any = None, dtype: Any = None) -> GateFunction:
     """Returns a new point function for features of so many channels.
 
     Args:
-        name: ``conv``, `ConvolutionPoint`; ``cbam``, `CbamPoint`; ``ppcr``, `ContextPoint`; ``gate``, `SignalPoint`;
-            ``scse``, `LinearPoint`.
+        name: ``conv``, `ConvolutionGate`; ``cbam``, `CbamGate`; ``ppcr``, `ContextGate`; ``gate``, `SignalGate`;
+            ``scse``, `LinearGate`.
         channels: Of the features.
         device: Where the parameters are made.
         dtype: Their type.
 
     Example:
-        >>> point_function("scse", 8)(torch.rand(2, 8, 12, 10)).shape
+        >>> gate_function("scse", 8)(torch.rand(2, 8, 12, 10)).shape
         torch.Size([2, 1, 12, 10])
     """
     made: Any = _POINTS[name]  # the base says nothing of how it is made
-    point: PointFunction = made(channels, device=device, dtype=dtype)
+    point: GateFunction = made(channels, device=device, dtype=dtype)
     return point

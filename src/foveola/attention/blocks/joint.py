@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from foveola.attention.algebra.compositions import Product, SideBySide
 from foveola.attention.algebra.operators import Operator, Pointwise, Sum
 from foveola.attention.arm import ARMS, Arm
-from foveola.attention.blocks.affinities import Kind, Pairs
-from foveola.attention.blocks.gate_functions import Point, point_function
+from foveola.attention.blocks.affinities import Affinity, AffinityKind
+from foveola.attention.blocks.gate_functions import GateName, gate_function
 from foveola.attention.blocks.pointwise import PointwiseAttention
 from foveola.attention.blocks.residual import ResidualBlock
 from foveola.attention.blocks.self_attention import SelfAttentionBlock, SelfAttentionSettings
@@ -54,10 +54,10 @@ class JointAttention(ResidualBlock):
     Args:
         channels: Of the features.
         variant: See above.
-        point: What point is; see `point_function`.
-        kind: Of S; see `Pairs`.
-        stride: See `Pairs`. For ``key`` the logarithms of a are averaged with the keys.
-        passes: See `Pairs`.
+        point: What point is; see `gate_function`.
+        kind: Of S; see `Affinity`.
+        stride: See `Affinity`. For ``key`` the logarithms of a are averaged with the keys.
+        passes: See `Affinity`.
         coefficients: Of ``additive``: ``learned``, two free numbers; ``balanced``, a softmax of two logits, so that
             they sum to 1; ``fixed``.
         alpha: Where alpha starts, or stays where it is fixed.
@@ -78,8 +78,8 @@ class JointAttention(ResidualBlock):
         self,
         channels: int,
         variant: Joining = "additive",
-        point: Point = "conv",
-        kind: Kind = "nonlocal",
+        point: GateName = "conv",
+        kind: AffinityKind = "nonlocal",
         stride: int = 1,
         passes: int = 2,
         coefficients: Coefficients = "learned",
@@ -95,8 +95,8 @@ class JointAttention(ResidualBlock):
         made = {"device": device, "dtype": dtype}
         super().__init__(channels, residual, residual_start, maps=2 if variant == "concat" else 1, **made)
         self.variant, self.order = variant, order
-        self.point = point_function(point, channels, **made)
-        self.pairs = Pairs(channels, kind, stride, passes, **made)
+        self.point = gate_function(point, channels, **made)
+        self.pairs = Affinity(channels, kind, stride, passes, **made)
         self.share = nn.Conv2d(channels, 1, 1, bias=False, **made) if variant == "mix" else None
         self.fixed, self.balanced = (alpha, beta), coefficients == "balanced"
         self.weights: nn.Parameter | None = None
@@ -164,7 +164,7 @@ class JointSettings(SelfAttentionSettings):
         variant: How both are joined, in words or as J1 to J7. ``scale`` (J7) is self-attention where the features are
             coarse and a gate where they are fine: in spirit the layout of CA-Net (Gu et al. 2021, arXiv:2009.10549),
             which joins them across scales.
-        point: What gives each position its weight; see `foveola.attention.blocks.gate_functions.point_function`.
+        point: What gives each position its weight; see `foveola.attention.blocks.gate_functions.gate_function`.
         coefficients: Of ``additive``: ``learned``, ``balanced`` or ``fixed``.
         alpha: Where the coefficient of the gate starts, or stays.
         beta: Where that of self-attention starts, or stays.
@@ -174,7 +174,7 @@ class JointSettings(SelfAttentionSettings):
     """
 
     variant: Variant = "additive"
-    point: Point = "conv"
+    point: GateName = "conv"
     coefficients: Coefficients = "learned"
     alpha: float = Field(0.5, ge=0)
     beta: float = Field(0.5, ge=0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from foveola.attention.algebra.operators import Pointwise
 from foveola.attention.arm import ARMS, Arm
-from foveola.attention.blocks.gate_functions import Point, point_function
+from foveola.attention.blocks.gate_functions import GateName, gate_function
 from foveola.attention.blocks.residual import ResidualBlock, ResidualSettings
 
 
@@ -23,7 +23,7 @@ class PointwiseAttention(ResidualBlock):
 
     Args:
         channels: Of the features.
-        point: What point is; see `point_function`.
+        point: What point is; see `gate_function`.
         residual: See `ResidualBlock`.
         residual_start: See `ResidualBlock`.
         device: Where the parameters are made.
@@ -39,7 +39,7 @@ class PointwiseAttention(ResidualBlock):
     def __init__(
         self,
         channels: int,
-        point: Point = "conv",
+        point: GateName = "conv",
         residual: bool = True,
         residual_start: float = 0.0,
         *,
@@ -47,7 +47,7 @@ class PointwiseAttention(ResidualBlock):
         dtype: Any = None,
     ) -> None:
         super().__init__(channels, residual, residual_start, device=device, dtype=dtype)
-        self.point = point_function(point, channels, device=device, dtype=dtype)
+        self.point = gate_function(point, channels, device=device, dtype=dtype)
 
     def take_signal(self, channels: int) -> None:
         """Prepares for the features of a decoder, which come as the context and have so many channels."""
@@ -62,10 +62,10 @@ class PointwiseSettings(ResidualSettings):
     """Settings of the arm ``pointwise``; see `PointwiseAttention`.
 
     Attributes:
-        point: What gives each position its weight; see `foveola.attention.blocks.gate_functions.point_function`.
+        point: What gives each position its weight; see `foveola.attention.blocks.gate_functions.gate_function`.
     """
 
-    point: Point = "conv"
+    point: GateName = "conv"
 
 
 def _layer(channels: int, size: tuple[int, int], settings: PointwiseSettings) -> PointwiseAttention:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from foveola.attention.algebra.operators import Operator
 from foveola.attention.arm import ARMS, Arm
-from foveola.attention.blocks.affinities import Kind, Pairs
+from foveola.attention.blocks.affinities import Affinity, AffinityKind
 from foveola.attention.blocks.residual import ResidualBlock, ResidualSettings
 
 FINE = 2048
@@ -23,13 +23,13 @@ class SelfAttentionBlock(ResidualBlock):
     The map says how much each position is looked at by all: 1 everywhere where nothing is preferred.
 
     Source: the self-attention half of joint attention (Zhang, Dong, Li, ISBI 2022), reconstructed from the abstract
-    without the paper; see `JointAttention`. What the kinds of S are taken from stands in `Pairs`.
+    without the paper; see `JointAttention`. What the kinds of S are taken from stands in `Affinity`.
 
     Args:
         channels: Of the features.
-        kind: Of S; see `Pairs`.
-        stride: See `Pairs`.
-        passes: See `Pairs`.
+        kind: Of S; see `Affinity`.
+        stride: See `Affinity`.
+        passes: See `Affinity`.
         residual: See `ResidualBlock`.
         residual_start: See `ResidualBlock`.
         device: Where the parameters are made.
@@ -45,7 +45,7 @@ class SelfAttentionBlock(ResidualBlock):
     def __init__(
         self,
         channels: int,
-        kind: Kind = "nonlocal",
+        kind: AffinityKind = "nonlocal",
         stride: int = 1,
         passes: int = 2,
         residual: bool = True,
@@ -55,7 +55,7 @@ class SelfAttentionBlock(ResidualBlock):
         dtype: Any = None,
     ) -> None:
         super().__init__(channels, residual, residual_start, device=device, dtype=dtype)
-        self.pairs = Pairs(channels, kind, stride, passes, device=device, dtype=dtype)
+        self.pairs = Affinity(channels, kind, stride, passes, device=device, dtype=dtype)
 
     def operator(self, features: Float[Tensor, "b c h w"], *context: Any) -> Operator:
         """Returns S."""
@@ -67,13 +67,13 @@ class SelfAttentionSettings(ResidualSettings):
     """Settings of the arm ``self``; see `SelfAttentionBlock`.
 
     Attributes:
-        kind: Of the weights between positions; see `foveola.attention.blocks.affinities.Pairs`.
+        kind: Of the weights between positions; see `foveola.attention.blocks.affinities.Affinity`.
         stride: Side of the windows over which keys and values are averaged, not for ``crisscross``; ``auto``: 2 where
             the features have more than 2048 positions, for the size that the network is made for, and 1 elsewhere.
         passes: How many times criss-cross attention is applied.
     """
 
-    kind: Kind = "nonlocal"
+    kind: AffinityKind = "nonlocal"
     stride: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     passes: int = Field(2, ge=1)
 

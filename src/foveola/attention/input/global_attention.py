@@ -13,7 +13,7 @@ from foveola.attention.arm import ARMS, Arm, MaskSettings
 from foveola.attention.input_mask import InputMask
 from foveola.foundation.settings import Searched
 from foveola.pixels import PixelCNN, PixelRepresentation, pixel_representation
-from foveola.pixels.choice import Kind
+from foveola.pixels.choice import RepresentationKind
 from foveola.pixels.representation import Batches
 
 
@@ -46,7 +46,7 @@ class GlobalAttention(InputMask):
         cls,
         images: Batches,
         *,
-        representation: Kind | PixelRepresentation = "auto",
+        representation: RepresentationKind | PixelRepresentation = "auto",
         dim: int = 64,
         memory_mib: float = 512.0,
         hidden: int = 128,
@@ -104,7 +104,7 @@ class GlobalAttention(InputMask):
 class GlobalSettings(MaskSettings):
     """Settings of the arm ``global``; see `GlobalAttention.fit`."""
 
-    representation: Kind = "auto"
+    representation: RepresentationKind = "auto"
     pixel_memory: float = Field(512.0, gt=0)
     dim: int = Field(64, ge=1)
     hidden: Annotated[int, Searched(16, 256, log=True, paper=(32, 64, 128, 256))] = Field(128, ge=1)

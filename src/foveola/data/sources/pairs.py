@@ -19,7 +19,7 @@ from foveola.data.sources.pairing import Observer, images_beside, paired
 from foveola.data.sources.source import SOURCES, Request, Source
 from foveola.foundation.errors import FoveolaError
 
-IMAGES, MASKS = "images", "masks"
+IMAGE_FOLDER, MASK_FOLDER = "images", "masks"
 """What the two folders are called where nothing else is said."""
 MASK = "mask"
 """What the columns of masks in a CSV begin with, and the name of an only observer."""
@@ -62,7 +62,10 @@ def holds_pairs(path: Path) -> bool:
     """
     if path.is_file():
         return _names_masks(path) and "label" not in header_of(path)
-    return any((parent / IMAGES).is_dir() and (parent / MASKS).is_dir() for _, parent in _parents(path, IMAGES))
+    return any(
+        (parent / IMAGE_FOLDER).is_dir() and (parent / MASK_FOLDER).is_dir()
+        for _, parent in _parents(path, IMAGE_FOLDER)
+    )
 
 
 def _names_masks(path: Path) -> bool:
@@ -105,7 +108,7 @@ def _from_table(location: Path, request: Request) -> tuple[Cohort, Paths, tuple[
 
 
 def _from_folders(root: Path, request: Request) -> tuple[Cohort, Paths, tuple[str, ...]]:
-    inside = request.options.get("images", IMAGES)
+    inside = request.options.get("images", IMAGE_FOLDER)
     images: list[Path] = []
     samples: list[str] = []
     splits: list[str] = []
@@ -140,13 +143,13 @@ def _parents(root: Path, inside: str) -> list[tuple[str, Path]]:
 def _observers(parent: Path, images: Path, request: Request) -> list[Observer]:
     """Returns the observers that the options tell of; without labels, those whose files are no images."""
     folders, suffixes = (_several(request.options.get(key)) for key in ("masks", "suffix"))
-    if not folders and (parent / MASKS).is_dir():
-        folders = [MASKS]
+    if not folders and (parent / MASK_FOLDER).is_dir():
+        folders = [MASK_FOLDER]
     if not folders and not suffixes:
         if not request.labelled:
             return []
         raise FoveolaError(
-            f"folders '{IMAGES}' and '{MASKS}' side by side, or masks by their names",
+            f"folders '{IMAGE_FOLDER}' and '{MASK_FOLDER}' side by side, or masks by their names",
             "neither",
             str(parent),
             "name the folders with images=,masks= or what the names of masks end in with suffix=",

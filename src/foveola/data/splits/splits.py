@@ -17,7 +17,7 @@ from foveola.data.cohort import SPLITS, Cohort
 from foveola.data.splits.stratified_groups import check_folds, check_labels, deal
 from foveola.foundation.errors import FoveolaError, unknown_name
 
-COLUMNS = ("sample", "group", "label", "fold", "role")
+SPLIT_COLUMNS = ("sample", "group", "label", "fold", "role")
 UNUSED = "unused"
 ROLES = (*SPLITS, UNUSED)
 

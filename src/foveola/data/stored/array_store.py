@@ -24,7 +24,7 @@ ABANDONED_S = 3600.0
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many images are done, and how many there are."""
-Kind = tuple[str, int]
+RowType = tuple[str, int]
 """The type and the length of the first axis of one row."""
 
 Result = TypeVar("Result")
@@ -103,12 +103,12 @@ def in_parallel(
         pool.shutdown(cancel_futures=True)
 
 
-def write_rows(path: Path, rows: Iterable[np.ndarray], count: int) -> list[Kind]:
+def write_rows(path: Path, rows: Iterable[np.ndarray], count: int) -> list[RowType]:
     """Writes rows under a header that fits the first, and returns the kind of each.
 
     The rows are written as a stream: a full disk is then an ``OSError``, while it kills who writes to a memory map.
     """
-    kinds: list[Kind] = []
+    kinds: list[RowType] = []
     with path.open("wb") as file:
         for row in rows:
             if not kinds:

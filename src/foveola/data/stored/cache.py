@@ -13,8 +13,8 @@ import numpy as np
 
 from foveola.data.cohort import Cohort
 from foveola.data.stored.array_store import (
-    Kind,
     Progress,
+    RowType,
     contents,
     described,
     in_parallel,
@@ -150,7 +150,7 @@ def _rows(cohort: Cohort, settings: Preprocessing, progress: Progress | None) ->
         yield prepared
 
 
-def _unify(path: Path, kinds: list[Kind]) -> None:
+def _unify(path: Path, kinds: list[RowType]) -> None:
     """Rewrites rows of several kinds as rows of one that holds them all: any float, all floats; any RGB, all RGB."""
     name = "float32" if any(name == "float32" for name, _ in kinds) else "uint8"
     channels = max(channels for _, channels in kinds)

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from foveola.execution.claims import Claims, claim_numbers
 from foveola.execution.failure import FAILED, Failure, failed_job
+from foveola.execution.job import DONE, Job, check_order
 from foveola.execution.status import JobStatus, job_status
-from foveola.execution.task import DONE, Job, check_order
 
 Watch = Callable[[JobStatus], None]
 """Called about twice a second with how far the job is."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from foveola.execution.executors.executor import Watch, Watching, begin, finish
-from foveola.execution.task import Job
+from foveola.execution.job import Job
 from foveola.execution.work import work
 
 

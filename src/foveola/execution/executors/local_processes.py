@@ -12,9 +12,9 @@ from pathlib import Path
 
 from foveola.execution.cores import gpu_environment, gpus, thread_environment
 from foveola.execution.executors.executor import Watch, Watching, begin, finish, forget_the_dead
-from foveola.execution.executors.parcel import GRACE_S, READY, check_outcome, packed
+from foveola.execution.executors.parcel import GRACE_S, READY, check_report, packed
+from foveola.execution.job import DONE, Job
 from foveola.execution.machine import host
-from foveola.execution.task import DONE, Job
 from foveola.execution.work import LOGS
 from foveola.foundation.errors import FoveolaError
 
@@ -114,7 +114,7 @@ class _Worker:
             return False
         answer = self._close()
         if code == 0:
-            check_outcome(json.loads(answer.removeprefix(READY)))
+            check_report(json.loads(answer.removeprefix(READY)))
             return True
         self.false_starts = 0 if answer.startswith(READY) else self.false_starts + 1
         if self.false_starts == FALSE_STARTS:

@@ -8,12 +8,12 @@ import pickle
 import traceback
 from typing import Any
 
-from foveola.execution.task import Job
+from foveola.execution.job import Job
 from foveola.execution.work import work
 from foveola.foundation.plugins import load_plugin, loaded_plugins
 
 Parcel = dict[str, Any]
-Outcome = dict[str, Any]
+WorkerReport = dict[str, Any]
 READY = b"ready\n"
 """What a worker says before its outcome, when it has begun."""
 GRACE_S = 5.0
@@ -48,7 +48,7 @@ def unpacked(parcel: Parcel) -> Job:
     return job
 
 
-def outcome_of_work(job: Job, worker: str) -> Outcome:
+def report_of_work(job: Job, worker: str) -> WorkerReport:
     """Works until nothing is left, and returns in plain values what stopped it; nothing if all went well."""
     try:
         work(job, worker=worker)
@@ -59,7 +59,7 @@ def outcome_of_work(job: Job, worker: str) -> Outcome:
     return {}
 
 
-def check_outcome(outcome: Outcome) -> None:
+def check_report(outcome: WorkerReport) -> None:
     """Raises here what stopped a worker elsewhere.
 
     Raises:
@@ -67,7 +67,7 @@ def check_outcome(outcome: Outcome) -> None:
         RuntimeError: For a mistake of ours; with the traceback.
 
     Example:
-        >>> check_outcome({"errno": 28, "strerror": "No space left on device", "filename": "run/done"})
+        >>> check_report({"errno": 28, "strerror": "No space left on device", "filename": "run/done"})
         Traceback (most recent call last):
         OSError: [Errno 28] No space left on device: 'run/done'
     """

@@ -16,16 +16,16 @@ from foveola.execution.cores import LIBRARIES
 from foveola.execution.executors.executor import Watch, Watching, begin, finish, forget_the_dead
 from foveola.execution.executors.parcel import (
     GRACE_S,
-    Outcome,
     Parcel,
-    check_outcome,
+    WorkerReport,
+    check_report,
     log_as_sender,
-    outcome_of_work,
     packed,
+    report_of_work,
     unpacked,
 )
+from foveola.execution.job import DONE, Job
 from foveola.execution.machine import host
-from foveola.execution.task import DONE, Job
 from foveola.foundation.errors import FoveolaError
 from foveola.foundation.extras import needed
 
@@ -105,7 +105,7 @@ class _Worker:
         return self.remote.remote(self.parcel, str(self.mark), str(Path.cwd()), self.threads)
 
 
-def _worker(parcel: Parcel, mark: str, folder: str, threads: int) -> Outcome | str:
+def _worker(parcel: Parcel, mark: str, folder: str, threads: int) -> WorkerReport | str:
     """Works on a node; returns the name of the node if it does not see the folder."""
     os.environ.update(dict.fromkeys(LIBRARIES, str(threads)))  # before what is imported next looks at it
     if not Path(mark).exists() or not Path(folder).is_dir():
@@ -113,7 +113,7 @@ def _worker(parcel: Parcel, mark: str, folder: str, threads: int) -> Outcome | s
     log_as_sender(parcel)
     os.chdir(folder)  # paths in the job may begin there
     worker = f"{host()}-{parcel['worker']}"
-    return outcome_of_work(unpacked(parcel), worker)
+    return report_of_work(unpacked(parcel), worker)
 
 
 def _drive(ray: Any, workers: list[_Worker], watching: Watching) -> None:
@@ -151,7 +151,7 @@ def _ended(ray: Any, call: Any, worker: _Worker) -> bool:
             str(worker.mark.parent),
             "choose an --out and a working folder that every node sees",
         )
-    check_outcome(outcome)
+    check_report(outcome)
     return True
 
 

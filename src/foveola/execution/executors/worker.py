@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from foveola.execution.executors.parcel import GRACE_S, READY, log_as_sender, outcome_of_work, unpacked
+from foveola.execution.executors.parcel import GRACE_S, READY, log_as_sender, report_of_work, unpacked
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
         log_as_sender(parcel)
         job = unpacked(parcel)
         os.write(answer, READY)
-        outcome = outcome_of_work(job, parcel["worker"])
+        outcome = report_of_work(job, parcel["worker"])
     except KeyboardInterrupt:
         return 1
     os.write(answer, json.dumps(outcome).encode("ascii"))

@@ -17,7 +17,7 @@ from foveola.attention import SolvedSettings
 
 log = logging.getLogger(__name__)
 
-Criterion = Literal["log-loss", "auc"]
+InnerCriterion = Literal["log-loss", "auc"]
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
@@ -28,7 +28,7 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int | float) else value
 
 
-Grid = Annotated[
+Candidates = Annotated[
     tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Field(min_length=1), BeforeValidator(_listed)
 ]
 """Positive numbers to choose from; one alone is taken as it is."""
@@ -44,9 +44,9 @@ class SearchedSettings(SolvedSettings):
             class, or ``auc``, the mean area over classes under the curve of one class against the others.
     """
 
-    c: Grid = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    c: Candidates = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     inner_folds: int = Field(5, ge=2)
-    criterion: Criterion = "log-loss"
+    criterion: InnerCriterion = "log-loss"
 
 
 def inner_folds(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -> Folds:
@@ -87,7 +87,7 @@ def inner_folds(labels: np.ndarray, groups: np.ndarray, count: int, seed: int) -
         return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels))
 
 
-def loss(logits: np.ndarray, labels: np.ndarray, criterion: Criterion) -> float:
+def loss(logits: np.ndarray, labels: np.ndarray, criterion: InnerCriterion) -> float:
     """Returns how bad logits are: the smaller, the better.
 
     Args:

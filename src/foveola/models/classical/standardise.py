@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-COLUMNS = 1024
+COLUMNS_AT_ONCE = 1024
 """How many features are held in ``float64`` at a time."""
 
 
@@ -95,4 +95,4 @@ class Standardisation:
 
 
 def _blocks(features: int) -> Iterator[slice]:
-    return (slice(start, start + COLUMNS) for start in range(0, features, COLUMNS))
+    return (slice(start, start + COLUMNS_AT_ONCE) for start in range(0, features, COLUMNS_AT_ONCE))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from foveola.attention import ARMS, Arm
-from foveola.models.classical.inner_search import Folds, Grid, SearchedSettings, inner_folds, loss, standard
+from foveola.models.classical.inner_search import Candidates, Folds, SearchedSettings, inner_folds, loss, standard
 from foveola.models.classical.kernel_machine import KernelMachine
 from foveola.models.classical.pixels import Pixels, PixelSettings, pixel_values
 from foveola.models.classical.softmax_regression import fill, softmax_regressions
@@ -34,8 +34,8 @@ class SvmSettings(PixelSettings, SearchedSettings):
         gamma: Of the kernel, in units of 1 / features; 1 is scikit-learn's ``scale`` for standardised features.
     """
 
-    c: Grid = (0.1, 1.0, 10.0, 100.0, 1000.0)
-    gamma: Grid = (0.01, 0.1, 1.0, 10.0)
+    c: Candidates = (0.1, 1.0, 10.0, 100.0, 1000.0)
+    gamma: Candidates = (0.01, 0.1, 1.0, 10.0)
 
 
 class Machine(NamedTuple):

@@ -19,7 +19,7 @@ from foveola.protocol.planning.plan import PlannedFit
 from foveola.protocol.run.fit_data import FitData, network_shape
 from foveola.protocol.run.fit_maps import write_map_before, write_maps
 from foveola.protocol.run.mask_predictions import (
-    MASKS,
+    PREDICTED_MASKS,
     STRIDE,
     check_finite,
     check_sides,
@@ -159,7 +159,9 @@ def _test(model: FittedModel, configuration: RunConfiguration, data: FitData, fo
     tested = data.rows("test", model.description.fold)
     model.save(folder)
     if data.masks is not None:
-        predictions = predict_masks(model, data.pixels, tested, scoring_grid(configuration, data), folder / MASKS)
+        predictions = predict_masks(
+            model, data.pixels, tested, scoring_grid(configuration, data), folder / PREDICTED_MASKS
+        )
     else:
         predictions = model.predict(data.cohort, data.pixels, tested)
         check_finite(predictions.isna().to_numpy(), folder)
@@ -173,5 +175,5 @@ def _test_observer(planned: PlannedFit, configuration: RunConfiguration, data: F
     observer = observer_of(data.cohort, ARMS[planned.arm].configure(configuration.arms[planned.arm]))
     identity = {"arm": planned.arm, "fold": planned.fold, "seed": planned.seed, "epoch": 0}
     answers = ((grid.observed(row, observer), None) for row in rows)
-    predictions = write_masks(answers, identity, rows, grid, data.cohort.classes, folder / MASKS)
+    predictions = write_masks(answers, identity, rows, grid, data.cohort.classes, folder / PREDICTED_MASKS)
     atomic.write_csv(folder / "predictions.csv", predictions)

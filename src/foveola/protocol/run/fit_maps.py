@@ -14,7 +14,7 @@ from foveola.maps.score import truth_auc
 from foveola.maps.summary import is_relative, summary
 from foveola.models import FittedModel
 
-MAP, BEFORE, PLACES, SCORES = "map.npy", "map-before.npy", "maps", "map-truth.csv"
+MAP, BEFORE, PLACES, TRUTH_SCORES = "map.npy", "map-before.npy", "maps", "map-truth.csv"
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,4 @@ def write_maps(folder: Path, model: FittedModel, cohort: Cohort, pixels: np.ndar
         atomic.write_array(folder / PLACES / f"{place}.npy", values)
     if truth is not None:
         table = pd.DataFrame({"sample": cohort.table["sample"].to_numpy()[rows], "auc": maps.scores})
-        atomic.write_csv(folder / SCORES, table)
+        atomic.write_csv(folder / TRUTH_SCORES, table)

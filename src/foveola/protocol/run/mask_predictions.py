@@ -30,7 +30,7 @@ from foveola.protocol.settings.configuration import RunConfiguration
 from foveola.statistics.metrics.mask_scores import mask_scores
 from foveola.training import Progress
 
-MASKS = "masks"
+PREDICTED_MASKS = "masks"
 STRIDE = 32
 """What sides have to be multiples of, so that a map at any depth of a network covers what the network sees."""
 

@@ -12,7 +12,7 @@ import pandas as pd
 from foveola.data import load_cohort
 from foveola.data.stored.cache import fingerprint, prepared_images
 from foveola.data.stored.mask_cache import prepared_masks
-from foveola.execution import Progress, Task
+from foveola.execution import JobTask, Progress
 from foveola.protocol.planning.plan import PlannedFit, plan
 from foveola.protocol.run.fit import run_fit
 from foveola.protocol.run.fit_data import FitData
@@ -47,9 +47,9 @@ class RunJob:
         return {f"fits/{fit.name}": fit for fit in plan(self.configuration, self.splits)}
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[JobTask, ...]:
         """One task a fit."""
-        return tuple(Task(name, tuple(f"fits/{need}" for need in fit.needs)) for name, fit in self.fits.items())
+        return tuple(JobTask(name, tuple(f"fits/{need}" for need in fit.needs)) for name, fit in self.fits.items())
 
     def run(self, name: str, progress: Progress) -> None:
         """Makes one fit, or what is left of it."""

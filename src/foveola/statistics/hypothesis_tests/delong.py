@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from foveola.statistics.hypothesis_tests.test_result import Finding, standardised, t_finding
+from foveola.statistics.hypothesis_tests.result import TestResult, standardised, t_result
 from foveola.statistics.metrics.label_metrics import Labels, Probabilities
 from foveola.statistics.metrics.roc import auc, auc_influences
 
@@ -20,7 +20,7 @@ def delong(
     *,
     classes: Sequence[int] | None = None,
     groups: Int[np.ndarray, " images"] | None = None,
-) -> Finding:
+) -> TestResult:
     """Tests the mean one-against-rest area of two arms on the same images.
 
     For two classes and images without groups this is the test of DeLong et al. 1988; `roc.auc_influences` says what it
@@ -50,7 +50,7 @@ def delong(
     return influence_test(areas[1] - areas[0], sums)
 
 
-def influence_test(difference: float, sums: Float[np.ndarray, " groups"]) -> Finding:
+def influence_test(difference: float, sums: Float[np.ndarray, " groups"]) -> TestResult:
     """Tests a difference whose variance is the sum of the squares of what groups move it by.
 
     Args:
@@ -58,4 +58,4 @@ def influence_test(difference: float, sums: Float[np.ndarray, " groups"]) -> Fin
         sums: Sums over each group of `roc.auc_influences` of the second arm less the first.
     """
     error = math.sqrt(float(np.sum(sums**2)))
-    return t_finding(difference, error, math.inf, standardised(difference, error * math.sqrt(len(sums))))
+    return t_result(difference, error, math.inf, standardised(difference, error * math.sqrt(len(sums))))

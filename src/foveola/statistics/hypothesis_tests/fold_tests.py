@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
-from foveola.statistics.hypothesis_tests.test_result import NO_FINDING, NOTHING, Finding, standardised, t_finding
+from foveola.statistics.hypothesis_tests.result import NO_RESULT, NOTHING, TestResult, standardised, t_result
 
 Differences = Float[np.ndarray, " folds"]
 
 
-def nadeau_bengio(differences: Differences, train_size: float, test_size: float) -> Finding:
+def nadeau_bengio(differences: Differences, train_size: float, test_size: float) -> TestResult:
     """Tests differences of folds with the corrected resampled t-test.
 
     Folds share training images, so their differences vary less than those of fresh training sets would, and the t-test
@@ -34,7 +34,7 @@ def nadeau_bengio(differences: Differences, train_size: float, test_size: float)
 
     Returns:
         NaN throughout, but for the difference, if there is one fold: it has no spread. For a spread of 0 see
-        `t_finding`.
+        `t_result`.
 
     Example:
         >>> found = nadeau_bengio(np.array([0.01, 0.03, 0.02, -0.01, 0.05]), 80, 20)
@@ -44,7 +44,7 @@ def nadeau_bengio(differences: Differences, train_size: float, test_size: float)
     return _t_test(differences, test_size / train_size)
 
 
-def paired_t(differences: Differences) -> Finding:
+def paired_t(differences: Differences) -> TestResult:
     """Tests differences of folds with the paired t-test, as if folds were independent: they are not.
 
     It is here to be measured against; its false alarms are far above its level. It agrees with
@@ -53,7 +53,7 @@ def paired_t(differences: Differences) -> Finding:
     return _t_test(differences, 0.0)
 
 
-def obuchowski_rockette(differences: Differences, covariance: float) -> Finding:
+def obuchowski_rockette(differences: Differences, covariance: float) -> TestResult:
     """Tests differences of draws (training sets or seeds) that share one test set, for other draws and other patients.
 
     The draws are the readers, and the test images the cases, of a multi-reader study: the variance of the mean of J
@@ -73,10 +73,10 @@ def obuchowski_rockette(differences: Differences, covariance: float) -> Finding:
     variance = 0.0 if variance <= NOTHING**2 else variance
     within, shared = variance / len(differences), max(covariance, 0.0)
     freedom = (within + shared) ** 2 / (within**2 / (len(differences) - 1)) if within else math.inf
-    return t_finding(mean, math.sqrt(within + shared), freedom, standardised(mean, math.sqrt(variance)))
+    return t_result(mean, math.sqrt(within + shared), freedom, standardised(mean, math.sqrt(variance)))
 
 
-def wilcoxon(differences: Differences) -> Finding:
+def wilcoxon(differences: Differences) -> TestResult:
     """Tests differences of folds with Wilcoxon's signed ranks; equal to the 12th digit counts as equal.
 
     Zeros are left out, and the p-value is exact, also with ties, where `scipy.stats.wilcoxon` approximates it for more
@@ -87,11 +87,11 @@ def wilcoxon(differences: Differences) -> Finding:
     rounded = np.round(differences, 12)
     moved = rounded[rounded != 0]
     if not len(moved):
-        return Finding(float(np.mean(differences)), math.nan, math.nan, 1.0, 0.0) if len(differences) else NO_FINDING
+        return TestResult(float(np.mean(differences)), math.nan, math.nan, 1.0, 0.0) if len(differences) else NO_RESULT
     ranks = stats.rankdata(np.abs(moved))
     effect = float((np.sign(moved) * ranks).sum() / ranks.sum())
     p_value = _signed_rank_p(np.rint(2 * ranks).astype(int), moved > 0)
-    return Finding(float(np.mean(differences)), math.nan, math.nan, p_value, effect)
+    return TestResult(float(np.mean(differences)), math.nan, math.nan, p_value, effect)
 
 
 def _signed_rank_p(doubled: Int[np.ndarray, " folds"], positive: Bool[np.ndarray, " folds"]) -> float:
@@ -103,14 +103,14 @@ def _signed_rank_p(doubled: Int[np.ndarray, " folds"], positive: Bool[np.ndarray
     return min(1.0, 2 * float(min(chances[: above + 1].sum(), chances[above:].sum())))
 
 
-def _t_test(differences: Differences, correction: float) -> Finding:
+def _t_test(differences: Differences, correction: float) -> TestResult:
     if len(differences) < 2:
         return _alone(differences)
     mean, sd = float(np.mean(differences)), float(np.std(differences, ddof=1))
     error = math.sqrt(1 / len(differences) + correction) * sd
-    return t_finding(mean, error, len(differences) - 1, standardised(mean, sd))
+    return t_result(mean, error, len(differences) - 1, standardised(mean, sd))
 
 
-def _alone(differences: Differences) -> Finding:
+def _alone(differences: Differences) -> TestResult:
     mean = float(differences[0]) if len(differences) else math.nan
-    return Finding(mean, *[math.nan] * 4)
+    return TestResult(mean, *[math.nan] * 4)

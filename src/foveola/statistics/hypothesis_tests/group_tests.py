@@ -10,7 +10,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from foveola.statistics.hypothesis_tests.bootstrap import percentile_interval
-from foveola.statistics.hypothesis_tests.test_result import NOTHING, Finding, standardised, t_finding
+from foveola.statistics.hypothesis_tests.result import NOTHING, TestResult, standardised, t_result
 
 FLIPS = 10_000
 EXACT = 12
@@ -21,7 +21,7 @@ CHUNK = 2**22
 GroupSums = Float[np.ndarray, " groups"]
 
 
-def sign_flips(sums: GroupSums, *, seed: int = 0) -> Finding:
+def sign_flips(sums: GroupSums, *, seed: int = 0) -> TestResult:
     """Tests the exact hypothesis that the two arms may be swapped within each group (a patient).
 
     The sum of what groups add to the difference is compared with that under random signs, or under all 2^G signs of up
@@ -51,16 +51,16 @@ def sign_flips(sums: GroupSums, *, seed: int = 0) -> Finding:
             extreme += int(np.count_nonzero(np.abs(flipped) >= abs(difference) - NOTHING))
         p_value = (extreme + 1) / (FLIPS + 1)
     if count < 2:
-        return Finding(difference, math.nan, math.nan, p_value, math.nan)
+        return TestResult(difference, math.nan, math.nan, p_value, math.nan)
     sd = float(np.std(sums, ddof=1))
-    by_t = t_finding(difference, math.sqrt(count) * sd, count - 1)
+    by_t = t_result(difference, math.sqrt(count) * sd, count - 1)
     effect = standardised(difference / count, sd)
-    return Finding(
+    return TestResult(
         by_t.difference, by_t.ci_low, by_t.ci_high, p_value, effect, by_t.standard_error, by_t.degrees_of_freedom
     )
 
 
-def paired_bootstrap(difference: float, resampled: Float[np.ndarray, " resamples"], groups: int) -> Finding:
+def paired_bootstrap(difference: float, resampled: Float[np.ndarray, " resamples"], groups: int) -> TestResult:
     """Tests a difference by resampled ones: the interval is their percentiles, and p is where it would touch 0.
 
     ``p = 2 (1 + min(number <= 0, number >= 0)) / (1 + number)``, at most 1 (Davison and Hinkley 1997, section 4.4). It
@@ -69,15 +69,15 @@ def paired_bootstrap(difference: float, resampled: Float[np.ndarray, " resamples
     """
     defined = resampled[~np.isnan(resampled)]
     if not len(defined) or math.isnan(difference):
-        return Finding(difference, *[math.nan] * 4)
+        return TestResult(difference, *[math.nan] * 4)
     smaller = min(np.count_nonzero(defined <= NOTHING), np.count_nonzero(defined >= -NOTHING))
     p_value = min(1.0, 2 * (1 + smaller) / (1 + len(defined)))
     error = float(np.std(defined, ddof=1)) if len(defined) > 1 else math.nan
     effect = standardised(difference, error * math.sqrt(groups))
-    return Finding(difference, *percentile_interval(defined), p_value, effect, error, groups - 1)
+    return TestResult(difference, *percentile_interval(defined), p_value, effect, error, groups - 1)
 
 
-def mcnemar(right_a: Float[np.ndarray, " images"], right_b: Float[np.ndarray, " images"]) -> Finding:
+def mcnemar(right_a: Float[np.ndarray, " images"], right_b: Float[np.ndarray, " images"]) -> TestResult:
     """Tests two arms on the same independent images with McNemar's exact test.
 
     Of the images that one arm alone gets right, each arm has half if they are alike: a binomial test. It speaks about
@@ -98,4 +98,4 @@ def mcnemar(right_a: Float[np.ndarray, " images"], right_b: Float[np.ndarray, " 
     p_value = float(stats.binomtest(only_b, differing).pvalue) if differing else 1.0
     margin = float(stats.norm.isf(0.025)) * math.sqrt(max(differing - count * difference**2, 0)) / count
     effect = only_b / differing - 0.5 if differing else 0.0
-    return Finding(difference, difference - margin, difference + margin, p_value, effect)
+    return TestResult(difference, difference - margin, difference + margin, p_value, effect)

@@ -13,7 +13,7 @@ from foveola.statistics.hypothesis_tests.bootstrap import counted_groups, percen
 from foveola.statistics.hypothesis_tests.delong import influence_test
 from foveola.statistics.hypothesis_tests.fold_tests import nadeau_bengio, obuchowski_rockette, wilcoxon
 from foveola.statistics.hypothesis_tests.group_tests import mcnemar, paired_bootstrap, sign_flips
-from foveola.statistics.hypothesis_tests.test_result import NO_FINDING, Finding
+from foveola.statistics.hypothesis_tests.result import NO_RESULT, TestResult
 from foveola.statistics.metrics.metric import AREA, MEAN, Metric
 from foveola.statistics.metrics.roc import auc_influences
 
@@ -58,7 +58,7 @@ class MetricData:
 class PairResult:
     """What the tests of two arms found with one metric, the primary one first, and on what."""
 
-    findings: dict[str, Finding]
+    findings: dict[str, TestResult]
     fits: int
     folds: int
     groups: int
@@ -115,7 +115,7 @@ def compare_pair(
     both = ~np.isnan(data.values[first]) & ~np.isnan(data.values[second])
     first, second = first[both], second[both]
     if not len(first):
-        return PairResult({primary: NO_FINDING}, 0, 0, 0)
+        return PairResult({primary: NO_RESULT}, 0, 0, 0)
     used = [fits[place] for place in first]
     numbers = np.array([fit.fold for fit in used])
     folds = sorted(set(numbers.tolist()))
@@ -132,7 +132,7 @@ def compare_pair(
     }
     if (right := _single_hits(fits, first, second, data, design, folds)) is not None:
         findings[MCNEMAR] = mcnemar(*right)
-    ordered = {primary: findings.get(primary, Finding(difference, *[float("nan")] * 4)), **findings}
+    ordered = {primary: findings.get(primary, TestResult(difference, *[float("nan")] * 4)), **findings}
     return PairResult(ordered, len(first), len(folds), len(groups))
 
 
@@ -146,7 +146,7 @@ def _over_draws(
     numbers: Int[np.ndarray, " fits"],
     gains: Float[np.ndarray, " fits"],
     resampled: Float[np.ndarray, "fits resamples"],
-) -> dict[str, Finding]:
+) -> dict[str, TestResult]:
     """Returns what tests over folds find, and over seeds where there is one fold."""
     findings = {}
     draws, moved = gains, resampled
@@ -173,7 +173,7 @@ def _over_images(
     groups: Int[np.ndarray, " groups"],
     moved: Float[np.ndarray, " resamples"],
     seed: int,
-) -> dict[str, Finding]:
+) -> dict[str, TestResult]:
     """Returns what tests find that know what each group adds; sign flips have the interval of the bootstrap."""
     if data.parts is None:
         return {}
@@ -183,7 +183,7 @@ def _over_images(
     low, high = percentile_interval(moved)
     flipped = sign_flips(sums, seed=seed)
     return {
-        SIGN_FLIPS: Finding(
+        SIGN_FLIPS: TestResult(
             flipped.difference,
             low,
             high,

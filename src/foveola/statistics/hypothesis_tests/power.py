@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, stats
 
-from foveola.statistics.hypothesis_tests.test_result import LEVEL, NOTHING
+from foveola.statistics.hypothesis_tests.result import LEVEL, NOTHING
 
 POWER = 0.8
 

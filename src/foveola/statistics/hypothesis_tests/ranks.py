@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from foveola.statistics.fit_scores import read_design
-from foveola.statistics.hypothesis_tests.test_result import LEVEL
+from foveola.statistics.hypothesis_tests.result import LEVEL
 from foveola.statistics.metrics.metric_sets import lower_is_better
 
 FRIEDMAN_COLUMNS = ("train_size", "metric", "arm", "rank", "folds", "statistic", "p_value", "critical_difference")

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from foveola.statistics.metrics.label_metrics import Labels, Values, Weights, ratio
-from foveola.statistics.metrics.mask_scores import SCORES, score_columns
+from foveola.statistics.metrics.mask_scores import MASK_SCORES, score_columns
 from foveola.statistics.metrics.metric import Metric, Scores, mean_metric
 
 THIRDS = ("small", "medium", "large")
@@ -77,7 +77,7 @@ def _column(place: int) -> Callable[[Labels, Scores], Float[np.ndarray, " images
     return lambda labels, scores: scores[:, place]
 
 
-MASKS = {name: mean_metric(_column(_PLACES[name]), NOWHERE) for name in SCORES}
+MASK_METRICS = {name: mean_metric(_column(_PLACES[name]), NOWHERE) for name in MASK_SCORES}
 """What arms are compared by."""
 
 

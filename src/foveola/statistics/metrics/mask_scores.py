@@ -15,7 +15,7 @@ from foveola.statistics.metrics.islands import false_islands, missed_islands
 from foveola.statistics.metrics.overlap import Mask, Overlap, overlap
 from foveola.statistics.metrics.surfaces import surface_distances
 
-SCORES = (
+MASK_SCORES = (
     "dice",
     "jaccard",
     "sensitivity",
@@ -37,13 +37,13 @@ def score_columns(classes: Sequence[str]) -> tuple[str, ...]:
     """Returns what `mask_scores` names its numbers, in order.
 
     Example:
-        >>> score_columns(["background", "vessel"]) == SCORES + COUNTS
+        >>> score_columns(["background", "vessel"]) == MASK_SCORES + COUNTS
         True
         >>> score_columns(["background", "artery", "vein"])[-1]
         'missed_islands[vein]'
     """
     several = classes[1:] if len(classes) > 2 else ()
-    return (*SCORES, *COUNTS, *(f"{score}[{name}]" for name in several for score in SCORES))
+    return (*MASK_SCORES, *COUNTS, *(f"{score}[{name}]" for name in several for score in MASK_SCORES))
 
 
 def mask_scores(
@@ -56,7 +56,7 @@ def mask_scores(
 ) -> dict[str, float]:
     """Returns the scores of one predicted mask, named as in `score_columns`.
 
-    Each of ``SCORES`` is the mean over the foreground classes, a class against everything else; with more than one
+    Each of ``MASK_SCORES`` is the mean over the foreground classes, a class against everything else; with more than one
     foreground class, ``SCORE[CLASS]`` is that of one:
 
     - ``dice``, ``jaccard``, ``sensitivity``, ``specificity``, ``precision``: see `overlap.Overlap`;
@@ -100,13 +100,13 @@ def mask_scores(
         counts.append(overlap(own, true, scored))
         likely = None if probabilities is None else probabilities[number][box]
         each.append(_class_scores(own, true, scored, counts[-1], likely, spacing))
-    scores = {score: _mean_of_defined([values[score] for values in each]) for score in SCORES}
+    scores = {score: _mean_of_defined([values[score] for values in each]) for score in MASK_SCORES}
     for name in ("tp", "fp", "fn"):
         scores[name] = float(sum(getattr(count, name) for count in counts))
     scores["size"] = (scores["tp"] + scores["fn"]) / int(np.count_nonzero(scored))
     if len(each) > 1:
         scores |= {
-            f"{score}[{name}]": own[score] for name, own in zip(classes[1:], each, strict=True) for score in SCORES
+            f"{score}[{name}]": own[score] for name, own in zip(classes[1:], each, strict=True) for score in MASK_SCORES
         }
     return scores
 

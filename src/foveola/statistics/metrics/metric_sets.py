@@ -11,7 +11,7 @@ from jaxtyping import Float
 from foveola.foundation.errors import unknown_name
 from foveola.statistics.metrics import calibration, label_metrics
 from foveola.statistics.metrics.label_metrics import Labels, Probabilities
-from foveola.statistics.metrics.mask_metrics import MASKS, mask_details
+from foveola.statistics.metrics.mask_metrics import MASK_METRICS, mask_details
 from foveola.statistics.metrics.metric import Metric, Scores, area_metric, mean_metric
 
 PRIMARY = {"default": "macro_auc", "medmnist": "medmnist_auc", "segmentation": "dice"}
@@ -89,8 +89,8 @@ def metric_set(name: str, *, ordered: bool = False) -> dict[str, Metric]:
     of images whose most probable class is right; of two classes the second is called where its probability is above
     0.5.
 
-    ``segmentation``: means over images of `mask_scores.SCORES`. An image for which a score is not defined is left out
-    of its mean.
+    ``segmentation``: means over images of `mask_scores.MASK_SCORES`. An image for which a score is not defined is left
+    out of its mean.
 
     Args:
         name: One of ``SETS``.
@@ -108,7 +108,7 @@ def metric_set(name: str, *, ordered: bool = False) -> dict[str, Metric]:
     if name == "medmnist":
         return MEDMNIST
     if name == "segmentation":
-        return MASKS
+        return MASK_METRICS
     return METRICS | ORDERED if ordered else METRICS
 
 

@@ -29,11 +29,11 @@ from foveola.statistics.hypothesis_tests.bootstrap import RESAMPLES, resampled_m
 from foveola.statistics.hypothesis_tests.corrections import benjamini_hochberg, holm
 from foveola.statistics.hypothesis_tests.pair_tests import MetricData, compare_pair, group_parts, primary_test
 from foveola.statistics.hypothesis_tests.power import detectable_difference
-from foveola.statistics.hypothesis_tests.test_result import LEVEL
+from foveola.statistics.hypothesis_tests.result import LEVEL
 from foveola.statistics.metrics.metric import Metric
 from foveola.statistics.metrics.metric_sets import PRIMARY, metric_set
 
-COLUMNS = (
+COMPARISON_COLUMNS = (
     "train_size",
     "arm_a",
     "arm_b",
@@ -112,7 +112,7 @@ def compare_arms(
         _compare_family(size, [fit for fit in fits if fit.fold in folds], design, chosen, main, resamples, seed)
         for size, folds in design.families({fit.fold for fit in fits})
     ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COMPARISON_COLUMNS))
 
 
 def _compare_family(
@@ -161,7 +161,7 @@ def _compare_family(
                         "groups": pair.groups,
                     }
                 )
-    return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=list(COLUMNS))
+    return _corrected(pd.DataFrame(rows)) if rows else pd.DataFrame(columns=list(COMPARISON_COLUMNS))
 
 
 def _corrected(table: pd.DataFrame) -> pd.DataFrame:
@@ -174,4 +174,4 @@ def _corrected(table: pd.DataFrame) -> pd.DataFrame:
         detectable_difference(error, freedom, level=level)
         for error, freedom, level in zip(table["standard_error"], table["degrees_of_freedom"], levels, strict=True)
     ]
-    return table[list(COLUMNS)]
+    return table[list(COMPARISON_COLUMNS)]

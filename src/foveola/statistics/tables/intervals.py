@@ -17,7 +17,7 @@ from foveola.statistics.hypothesis_tests.bootstrap import (
 )
 from foveola.statistics.metrics.metric_sets import detail_metrics, metric_set
 
-COLUMNS = ("train_size", "arm", "metric", "value", "ci_low", "ci_high", "fits", "groups")
+INTERVAL_COLUMNS = ("train_size", "arm", "metric", "value", "ci_low", "ci_high", "fits", "groups")
 
 
 def interval_table(
@@ -67,4 +67,4 @@ def interval_table(
                 drawn = weighted_mean(resampled[defined, place], weights)
                 bias = np.nanmean(drawn) - value if members[place].biased else 0.0
                 rows.append((size, arm, name, value, *percentile_interval(drawn - bias), int(defined.sum()), groups))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(INTERVAL_COLUMNS))

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from foveola.statistics.fit_scores import read_design
-from foveola.statistics.hypothesis_tests.test_result import LEVEL
+from foveola.statistics.hypothesis_tests.result import LEVEL
 
-COLUMNS = ("arm", "train_size", "mean", "ci_low", "ci_high", "fits")
+CURVE_COLUMNS = ("arm", "train_size", "mean", "ci_low", "ci_high", "fits")
 
 
 def learning_curve(results: pd.DataFrame, splits: pd.DataFrame, metric: str = "macro_auc") -> pd.DataFrame:
@@ -46,7 +46,7 @@ def learning_curve(results: pd.DataFrame, splits: pd.DataFrame, metric: str = "m
                 error = float(np.std(draws, ddof=1)) / math.sqrt(len(draws))
                 margin = float(stats.t.isf(LEVEL / 2, len(draws) - 1)) * error
             rows.append((str(arm), size, mean, mean - margin, mean + margin, len(fits)))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
     order = {arm: place for place, arm in enumerate(own["arm"].unique())}
     return table.sort_values(
         ["arm", "train_size"], key=lambda c: c.map(order) if c.name == "arm" else c, ignore_index=True

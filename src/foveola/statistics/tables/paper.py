@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from foveola.foundation.errors import FoveolaError
-from foveola.statistics.hypothesis_tests.test_result import NOTHING
+from foveola.statistics.hypothesis_tests.result import NOTHING
 
 BEST_EPOCHS = 30
 WARNINGS = (

@@ -16,7 +16,7 @@ from foveola.statistics.hypothesis_tests.pair_tests import (
     SPEAKS_ABOUT,
     WILCOXON,
 )
-from foveola.statistics.hypothesis_tests.test_result import LEVEL, NOTHING
+from foveola.statistics.hypothesis_tests.result import LEVEL, NOTHING
 from foveola.statistics.metrics.metric_sets import lower_is_better
 
 TITLES = {

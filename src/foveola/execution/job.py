@@ -13,7 +13,7 @@ DONE = "done"
 """The file that marks the folder of a task as whole; the task itself writes it, last."""
 
 
-class Task(NamedTuple):
+class JobTask(NamedTuple):
     """One piece of work that leaves a folder behind.
 
     Attributes:
@@ -36,7 +36,7 @@ class Job(Protocol):
         """The folder that all workers share; it is the queue."""
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[JobTask, ...]:
         """What there is to do, in the order in which it is begun."""
 
     def run(self, name: str, progress: Progress) -> None:
@@ -47,14 +47,14 @@ class Job(Protocol):
         """
 
 
-def check_order(tasks: tuple[Task, ...]) -> None:
+def check_order(tasks: tuple[JobTask, ...]) -> None:
     """Looks for tasks that could never start.
 
     Raises:
         ValueError: If a task needs one that does not stand before it, or two have one name.
 
     Example:
-        >>> check_order((Task("mean", needs=("a",)), Task("a")))
+        >>> check_order((JobTask("mean", needs=("a",)), JobTask("a")))
         Traceback (most recent call last):
         ValueError: task 'mean' needs 'a', which does not stand before it
     """

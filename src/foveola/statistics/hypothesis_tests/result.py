@@ -1,4 +1,4 @@
-"""What a test of two arms found."""
+"""The result of a test of two arms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING = 1e-12
 
 
 @dataclass(frozen=True)
-class Finding:
+class TestResult:
     """A difference of two arms, and how sure it is.
 
     Attributes:
@@ -26,6 +26,8 @@ class Finding:
         degrees_of_freedom: Of the standard error; infinite for a normal approximation.
     """
 
+    __test__ = False  # pytest takes a class of this name for a test
+
     difference: float
     ci_low: float
     ci_high: float
@@ -35,13 +37,13 @@ class Finding:
     degrees_of_freedom: float = float("nan")
 
 
-NO_FINDING = Finding(*[float("nan")] * 5)
+NO_RESULT = TestResult(*[float("nan")] * 5)
 """Of data that say nothing."""
 
 
-def t_finding(
+def t_result(
     difference: float, standard_error: float, degrees_of_freedom: float, effect_size: float | None = None
-) -> Finding:
+) -> TestResult:
     """Returns interval and p-value of a difference that is t-distributed around the true one.
 
     A standard error of 0 gives what the formula tends to: p = 1 if the difference is 0 too, else p = 0, as
@@ -62,7 +64,7 @@ def t_finding(
         p_value = float(2 * stats.t.sf(abs(difference / standard_error), degrees_of_freedom))
     margin = float(stats.t.isf(LEVEL / 2, degrees_of_freedom)) * standard_error
     effect = float("nan") if effect_size is None else effect_size
-    return Finding(
+    return TestResult(
         difference, difference - margin, difference + margin, p_value, effect, standard_error, degrees_of_freedom
     )
 
