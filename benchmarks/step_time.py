@@ -42,7 +42,7 @@ def make_step(representation: PixelRepresentation | None, device: str) -> Callab
     backbone = build_backbone(settings, ImageShape(channels=3, size=SIZE, classes=CLASSES))
     attention = None
     if representation is not None:
-        attention = GlobalAttention.fit(torch.empty(0), representation=representation, hidden=HIDDEN)
+        attention = GlobalAttention.from_images(torch.empty(0), representation=representation, hidden=HIDDEN)
     model = Attended(backbone, attention).to(device=device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     images = torch.randn(BATCH, 3, SIZE, SIZE).to(device=device, memory_format=torch.channels_last)

@@ -36,7 +36,7 @@ class Remembering(nn.Module):
 
 def fresh_mask() -> InputMask:
     torch.manual_seed(1)
-    return GlobalAttention.fit(IMAGES, hidden=4)
+    return GlobalAttention.from_images(IMAGES, hidden=4)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "linear"])

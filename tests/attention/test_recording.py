@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import FixedMask, Mechanism, recording
+from foveola.attention import ARMS, FixedMask, Mechanism, recording
 from foveola.attention.algebra import Operator, Pointwise
-from foveola.attention.recording import emit, named_maps
+from foveola.attention.recording import emit, named_maps, replacing_operators
+from foveola.contract.parts import parts_of
 
 FEATURES = torch.randn(2, 4, 12, 10, generator=torch.Generator().manual_seed(0))
 
@@ -149,3 +150,80 @@ def test_gradients_flow_through_what_is_heard() -> None:
     torch.autograd.backward(emitted[1][1].received().sum())
     assert features.grad is not None
     assert features.grad.abs().sum() > 0
+
+
+def half(module: nn.Module, operator: Operator) -> Operator:
+    assert isinstance(operator, Pointwise)
+    return Pointwise(0.5 * operator.weights)
+
+
+def test_an_operator_is_replaced_in_the_output_and_in_the_map() -> None:
+    gate = Gate()
+    expected = gate(FEATURES)
+    with recording() as emitted, replacing_operators(half):
+        torch.testing.assert_close(gate(FEATURES), 0.5 * expected)
+    torch.testing.assert_close(emitted[0][1].received(), 0.5 * torch.sigmoid(FEATURES.mean(1)))
+    assert torch.equal(gate(FEATURES), expected)
+    assert vars(gate).keys() == vars(Gate()).keys()
+
+
+def test_replacements_follow_each_other_and_know_the_module() -> None:
+    first, second = Gate(), Gate(0.25)
+
+    def only_the_first(module: nn.Module, operator: Operator) -> Operator:
+        return half(module, operator) if module is first else operator
+
+    with recording() as emitted, replacing_operators(only_the_first), replacing_operators(half):
+        nn.Sequential(first, second)(FEATURES)
+    weights = [operator.weights for _, operator in emitted if isinstance(operator, Pointwise)]
+    torch.testing.assert_close(weights[0][:, 0], 0.25 * torch.sigmoid(FEATURES.mean(1)))
+    middle = FEATURES * weights[0]
+    torch.testing.assert_close(weights[1][:, 0], 0.5 * 0.25 * torch.sigmoid(middle.mean(1)))
+
+
+def test_what_fails_or_runs_elsewhere_is_not_replaced() -> None:
+    gate, seen = Gate(), []
+    expected = gate(FEATURES)
+    with pytest.raises(ZeroDivisionError), replacing_operators(half):
+        raise ZeroDivisionError
+    assert torch.equal(gate(FEATURES), expected)
+    with replacing_operators(half):
+        thread = threading.Thread(target=lambda: seen.append(gate(FEATURES)))
+        thread.start()
+        thread.join()
+    assert torch.equal(seen[0], expected)
+
+
+class Nowhere(Operator):
+    """Another operator times zero."""
+
+    def __init__(self, other: Operator) -> None:
+        self.other = other
+
+    def apply(self, values: Tensor) -> Tensor:
+        return 0 * self.other.apply(values)
+
+    def dense(self) -> Tensor:
+        return 0 * self.other.dense()
+
+    def received(self, rows: Tensor | None = None) -> Tensor:
+        return 0 * self.other.received(rows)
+
+
+@pytest.mark.parametrize("name", [name for name, arm in ARMS.items() if arm.attends and arm.backbone is None])
+def test_every_arm_can_be_made_to_look_nowhere(name: str) -> None:
+    """A replacement by zero reaches the output of everything that has a map."""
+    *_, part = parts_of(name)
+    subject = part.subject()
+    module = subject.built()
+    changed: list[Operator] = []
+
+    def nowhere(module: nn.Module, operator: Operator) -> Operator:
+        changed.append(operator)
+        return Nowhere(operator)
+
+    expected = module(subject.inputs)
+    with replacing_operators(nowhere):
+        output = module(subject.inputs)
+    assert bool(changed) == (subject.operator not in ("none", "channels"))
+    assert torch.allclose(output, expected) != bool(changed)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveola.attention import ARMS, Arm, ArmSettings, LayerSettings, Mechanism
+from foveola.attention import ARMS, Arm, ArmSettings, GlobalAttention, L1Mask, LayerSettings, Mechanism
 from foveola.attention.algebra import Operator, Pointwise
-from foveola.contract import ESSENTIAL, LAYER, NETWORK, check, contract, export_contract
-from foveola.contract.network import classifies_and_gives_its_maps
-from foveola.contract.subject import Subject, drawn, layer_subject, network_subject
+from foveola.contract import ESSENTIAL, LAYER, MASK, NETWORK, check, contract, export_contract
+from foveola.contract.network import classifies, gives_its_maps
+from foveola.contract.parts import parts_of
+from foveola.contract.subject import Subject, drawn
 from foveola.foundation.errors import FoveolaError
 
 
@@ -85,18 +86,81 @@ def test_all_that_is_broken_is_said() -> None:
     assert "keeps the shape" not in message
 
 
-def test_without_attention_inside_there_is_nothing_to_keep() -> None:
-    for name in ("plain", "global"):
-        assert contract(name) == export_contract(name) == {}
+@pytest.mark.parametrize("name", ["plain", "svm", "linear-probe", "human"])
+def test_nothing_to_check_is_an_error(name: str) -> None:
+    for ask in (contract, export_contract, check):
+        with pytest.raises(FoveolaError, match=f"expected something with attention, got arm '{name}', which has none"):
+            ask(name)
+
+
+def test_what_has_no_attention_is_no_subject() -> None:
+    with pytest.raises(FoveolaError, match="expected something with attention, got module Linear, which has none"):
+        check(nn.Linear(8, 3))
+    with pytest.raises(FoveolaError, match="expected something with attention, got class Linear, which has none"):
+        check(nn.Linear)
     with pytest.raises(FoveolaError, match="expected a known arm, got 'own-gate'"):
         check("own-gate")
 
 
+def test_a_class_is_held_to_what_an_arm_is_held_to() -> None:
+    said_by_the_arm = "is_the_operator_it_is_said_to_be"
+    assert list(contract(Gate)) == [f"the layer {name}" for name in LAYER if name != said_by_the_arm]
+    assert list(contract(L1Mask)) == [f"the mask {name}" for name in MASK if name != said_by_the_arm]
+    check(Gate)
+    check(L1Mask)
+    with pytest.raises(AssertionError, match=r"what is not so of class Broken: .*keeps its weights in range"):
+        check(Broken)
+
+
+def test_a_module_is_copied_and_left_as_it_is() -> None:
+    torch.manual_seed(1)
+    for module in (Gate(16), Network(Gate(8)), GlobalAttention.from_images(drawn(7, 3, 12, 10), hidden=4)):
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        check(module, inputs=drawn(2, 8, 12, 10) if isinstance(module, Network) else None)
+        assert module.training
+        assert before.keys() == module.state_dict().keys()
+        assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    with pytest.raises(AssertionError, match=r"what is not so of module Network: .*keeps samples apart"):
+        check(Network(Broken(8)), inputs=drawn(2, 8, 12, 10))
+
+
+def test_inputs_for_a_module_are_found_by_trying() -> None:
+    (layer,) = parts_of(Gate(32))
+    assert layer.subject().inputs.shape == (2, 32, 12, 10)
+    images = nn.Sequential(nn.Conv2d(1, 8, 3), Gate(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    (network,) = parts_of(images)
+    assert network.subject().inputs.shape == (2, 1, 48, 40)
+    with pytest.raises(
+        FoveolaError, match=r"features or images of an ordinary size, got neither .*and inputs=, a tensor"
+    ):
+        check(Gate(7))
+    check(Gate(7), inputs=drawn(2, 7, 12, 10))
+
+    class Demanding(Gate):
+        def __init__(self, channels: int, name: str) -> None:
+            super().__init__(channels)
+
+    with pytest.raises(FoveolaError, match=r"a class that is made with a number of channels.*argument: 'name'"):
+        check(Demanding)
+
+
+def test_what_fails_in_another_way_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Gate):
+        def operator(self, features: Tensor, *context: Any) -> Operator:
+            if not self.training and len(features) == 1:
+                raise RuntimeError("one image is too few")
+            return super().operator(features)
+
+    with pytest.raises(AssertionError, match=r"keeps samples apart: it fails \(RuntimeError: one image is too few\)"):
+        check(Failing)
+
+
 @pytest.mark.usefixtures("arms")
 def test_no_two_sizes_of_the_inputs_are_equal() -> None:
-    assert layer_subject("own-gate").inputs.shape == (2, 8, 12, 10)
-    assert network_subject("own-gate").inputs.shape == (2, 3, 48, 40)
-    assert network_subject("own-whole").inputs.shape == (2, 1, 32, 32)
+    layer, network = (part.subject().inputs.shape for part in parts_of("own-gate"))
+    assert (layer, network) == ((2, 8, 12, 10), (2, 3, 48, 40))
+    assert parts_of("own-whole")[0].subject().inputs.shape == (2, 1, 32, 32)
+    assert parts_of("l1")[0].subject().inputs.shape == (5, 3, 12, 10)
 
 
 def test_a_layer_that_wants_more_channels_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +171,14 @@ def test_a_layer_that_wants_more_channels_gets_them(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(ARMS, "_members", dict(ARMS._members))
     ARMS.add(Arm("own-wide", "a gate", LayerSettings, "pointwise", layer=layer))
-    assert layer_subject("own-wide").inputs.shape == (2, 32, 12, 10)
+    assert parts_of("own-wide")[0].subject().inputs.shape == (2, 32, 12, 10)
+
+
+def test_settings_of_an_arm_are_tried() -> None:
+    (part,) = parts_of("coarse-mask", {"grid": 3})
+    assert [tuple(parameter.shape) for parameter in part.subject().make().parameters()] == [(3, 3)]
+    with pytest.raises(FoveolaError, match="expected a known key, got 'gird'"):
+        check("coarse-mask", settings={"gird": 3})
 
 
 @pytest.mark.parametrize(
@@ -121,6 +192,12 @@ def test_a_layer_that_wants_more_channels_gets_them(monkeypatch: pytest.MonkeyPa
 )
 def test_a_network_with_a_mistake_is_seen(make: Any, operator: Any, message: str) -> None:
     subject = Subject(make, drawn(2, 8, 12, 10), operator)
+    sound = Subject(lambda: Network(Gate(8)), drawn(2, 8, 12, 10), "pointwise")
+
+    def run(tested: Subject) -> None:
+        classifies(tested)
+        gives_its_maps(tested)
+
     with pytest.raises(AssertionError, match=message):
-        classifies_and_gives_its_maps(subject)
-    classifies_and_gives_its_maps(Subject(lambda: Network(Gate(8)), drawn(2, 8, 12, 10), "pointwise"))
+        run(subject)
+    run(sound)

@@ -137,6 +137,11 @@ class Arm:
             raise ValueError(f"the settings of arm '{self.name}', which has a layer, are no LayerSettings")
 
     @property
+    def attends(self) -> bool:
+        """Whether it has a mask, a layer or a network with attention, or the control of one."""
+        return self.trains and any(part is not None for part in (self.mask, self.layer, self.network))
+
+    @property
     def segments(self) -> bool:
         """Whether its network can give every pixel a class: that of an arm with one of its own cannot."""
         return self.network is None and self.backbone is None and self.solve is None and not self.human

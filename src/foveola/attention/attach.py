@@ -81,7 +81,9 @@ def attach(network: nn.Module, attention: InputMask | None = None) -> Attended:
         >>> import torch
         >>> from foveola.attention import GlobalAttention
         >>> images, labels = torch.rand(7, 3, 12, 10), torch.arange(7) % 2
-        >>> model = attach(nn.Sequential(nn.Flatten(), nn.Linear(360, 2)), GlobalAttention.fit(images, hidden=4))
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(360, 2))
+        >>> mask = GlobalAttention.from_images(images, hidden=4)
+        >>> model = attach(network, mask)
         >>> logits, maps = model(images, return_maps=True)
         >>> loss = nn.functional.cross_entropy(logits, labels) + model.penalty(maps)
         >>> loss.backward()

@@ -12,6 +12,7 @@ from torch import Tensor
 from foveola.attention.algebra.operators import Operator, Pointwise, Shared
 from foveola.attention.mechanism import Mechanism
 from foveola.foundation.errors import FoveolaError
+from foveola.pixels.representation import Batches, image_size
 
 
 class InputMask(Mechanism):
@@ -19,7 +20,26 @@ class InputMask(Mechanism):
 
     In the language of operators on positions it is the shared diagonal: ``y_i = a_i x_i`` with the same a for every
     image. A mask is learned together with the network behind it and then made `frozen`.
+
+    Attributes:
+        bounded: Whether its weights stay within 0 and 1.
     """
+
+    bounded: bool = True
+
+    @classmethod
+    def from_images(cls, images: Batches, **options: Any) -> InputMask:
+        """Makes the mask for the training images: of their size, unless a subclass also learns from them.
+
+        Args:
+            images: The training images and no others: a tensor ``N x C x H x W``, or batches that can be gone through
+                more than once.
+            **options: As the class takes them behind height and width.
+
+        Raises:
+            FoveolaError: For images that cannot be used.
+        """
+        return cls(*image_size(images), **options)
 
     @abstractmethod
     def weights(self) -> Float[Tensor, "h w"] | Float[Tensor, "b 1 h w"]:

@@ -51,7 +51,6 @@ class Mechanism(AttentionLayer, ABC):
         return attended
 
     def forward(self, features: Tensor, *context: Any) -> Tensor:
-        """Returns y, and tells who listens which operator made it."""
-        operator = self.operator(features, *context)
-        emit(self, operator)
+        """Returns y, and emits the operator that made it."""
+        operator = emit(self, self.operator(features, *context))
         return self.fuse(features, operator.apply(self.value_map(features)))

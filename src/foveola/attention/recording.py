@@ -1,14 +1,15 @@
-"""Recording which operators a model uses, without leaving anything on its modules.
+"""Recording and replacing the operators that a model uses, without leaving anything on its modules.
 
-A mechanism says which operator it is about to apply by `emit`; whoever asked by `recording` gets it, and otherwise it
-is forgotten. Nothing is stored on a module, so that models stay picklable and free of tensors that nobody asked for,
-and the whole is ordinary Python that ``torch.compile`` and ``torch.export`` trace through.
+A mechanism hands the operator that it is about to apply to `emit`. Whoever asked by `recording` gets it, and whoever
+asked by `replacing_operators` gives another one in its place. Nothing is stored on a module, so that models stay
+picklable and free of tensors that nobody asked for, and the whole is ordinary Python that ``torch.compile`` and
+``torch.export`` trace through.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -19,19 +20,31 @@ Emitted = list[tuple[nn.Module, Operator]]
 """Modules and the operators that they used, in the order of use."""
 
 
+Replace = Callable[[nn.Module, Operator], Operator]
+"""Given a module and the operator that it computed, returns the operator to apply."""
+
+
 class _Listeners(threading.local):
-    """Who listens in this thread, from the outermost on."""
+    """The recordings and replacements of this thread, from the outermost on."""
 
     lists: tuple[Emitted, ...] = ()
+    replacements: tuple[Replace, ...] = ()
 
 
 _listeners = _Listeners()
 
 
-def emit(module: nn.Module, operator: Operator) -> None:
-    """Tells everyone who listens that ``module`` uses ``operator`` in this forward pass."""
+def emit(module: nn.Module, operator: Operator) -> Operator:
+    """Records that ``module`` uses ``operator`` in this forward pass.
+
+    Returns:
+        The operator to apply: the same one, unless it is replaced.
+    """
+    for replace in _listeners.replacements:
+        operator = replace(module, operator)
     for emitted in _listeners.lists:
         emitted.append((module, operator))
+    return operator
 
 
 @contextmanager
@@ -54,6 +67,35 @@ def recording() -> Iterator[Emitted]:
         yield emitted
     finally:
         _listeners.lists = before
+
+
+@contextmanager
+def replacing_operators(replace: Replace) -> Iterator[None]:
+    """Replaces the operators that mechanisms apply while the block runs.
+
+    The maps that are recorded meanwhile are those of the replacements. Gates that weigh channels have no operator, and
+    attention of other libraries computes its own: both stay as they are.
+
+    Args:
+        replace: Called with each mechanism and the operator that it computed; returns the operator to apply.
+
+    Example:
+        >>> import torch
+        >>> from foveola.attention import FixedMask
+        >>> from foveola.attention.algebra import Shared
+        >>> mask = FixedMask(torch.full((12, 10), 0.5))
+        >>> with replacing_operators(lambda module, operator: Shared(torch.ones(12, 10))):
+        ...     mask(torch.full((2, 3, 12, 10), 4.0)).mean().item()
+        4.0
+        >>> mask(torch.full((2, 3, 12, 10), 4.0)).mean().item()
+        2.0
+    """
+    before = _listeners.replacements
+    _listeners.replacements = (*before, replace)
+    try:
+        yield
+    finally:
+        _listeners.replacements = before
 
 
 def named_maps(model: nn.Module, emitted: Emitted) -> dict[str, Tensor]:

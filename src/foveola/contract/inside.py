@@ -1,4 +1,4 @@
-"""What everything with attention inside keeps to, be it a layer or a whole network."""
+"""Checks of everything with attention: a mask in front of a network, a layer, or a whole network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from foveola.attention import InputMask
 from foveola.attention.algebra import Operator, Pointwise, Pooling, SelfAttention, Shared, Sum
+from foveola.attention.arm import Row
 from foveola.contract.subject import Subject, drawn, require, require_same, uses
 
-TYPES: dict[str, type[Operator]] = {
+TYPES: dict[Row, type[Operator]] = {
     "shared": Shared,
     "pointwise": Pointwise,
     "pooling": Pooling,
@@ -49,11 +51,15 @@ def is_the_operator_it_is_said_to_be(subject: Subject) -> None:
 
 
 def keeps_its_weights_in_range(subject: Subject) -> None:
-    """Gates stay within 0 and 1, and rows that average sum to 1, wherever parameters and features are."""
+    """Gates stay within 0 and 1, and rows that average sum to 1, wherever parameters and features are.
+
+    A mask whose weights are not bounded says so; they are finite all the same.
+    """
     for moved, scale in ((0.3, 1.0), (3.0, 30.0)):
         for use in uses(subject.built(moved=moved), scale * subject.inputs):
             require(use.output.isfinite().all(), f"not finite for features {scale:.0f} times as large")
-            _require_range(use.operator)
+            if not isinstance(use.mechanism, InputMask) or use.mechanism.bounded:
+                _require_range(use.operator)
 
 
 def _require_range(operator: Operator) -> None:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple, cast
 
 import torch
-from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from foveola.attention import ARMS, Mechanism, recording
+from foveola.attention import InputMask, Mechanism, recording
 from foveola.attention.algebra import Operator
 from foveola.attention.arm import Row
-from foveola.foundation.errors import FoveolaError
-from foveola.models import BackboneSettings, ImageShape, arm_network
+from foveola.pixels.representation import Batches
 
 CLASSES = 3
 
@@ -57,60 +55,44 @@ class Subject:
             return module.to(dtype).eval()
 
 
+@dataclass(frozen=True)
+class MaskSubject(Subject):
+    """A mask that lies in front of a network.
+
+    Attributes:
+        make_from: Makes it from training images.
+        images: The training images, ``N x C x H x W``; ``inputs`` are others of their size.
+    """
+
+    make_from: Callable[[Batches], InputMask]
+    images: Tensor
+
+    @classmethod
+    def of(cls, make_from: Callable[[Batches], InputMask], images: Tensor) -> MaskSubject:
+        """Returns the mask that is made from these images; it is looked at with five others of their size."""
+        inputs = drawn(5, *images.shape[1:], seed=3)
+        return cls(partial(make_from, images), inputs, "shared", make_from, images)
+
+    def made_from(self, images: Batches) -> MaskSubject:
+        """Returns the same kind of mask made from other training images."""
+        return replace(self, make=partial(self.make_from, images))
+
+    def built(self, *, seed: int = 1, moved: float = 0.3, dtype: torch.dtype = torch.float32) -> InputMask:
+        """Returns it in evaluation mode, away from where it starts."""
+        mask = super().built(seed=seed, moved=moved, dtype=dtype)
+        require(isinstance(mask, InputMask), f"a {type(mask).__name__} is no InputMask")
+        return cast(InputMask, mask)
+
+
 def drawn(*shape: int, seed: int = 0) -> Tensor:
     """Returns normal numbers."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def layer_subject(name: str) -> Subject:
-    """Returns the layer of an arm with its default settings, and features ``2 x 8 x 12 x 10``.
-
-    Features have more channels where the layer wants more.
-    """
-    arm = ARMS[name]
-    layer, settings, size = arm.layer, arm.configure({}), (12, 10)
-    assert layer is not None, f"arm '{name}' has no layer"
-    channels = _first(lambda channels: layer(channels, size, settings), (8, 16, 32, 64, 128))
-    return Subject(lambda: layer(channels, size, settings), drawn(2, channels, *size), arm.operator)
-
-
-@cache
-def network_subject(name: str) -> Subject:
-    """Returns the network of an arm with its default settings, and images.
-
-    It is made of a small ResNet for images of 48 x 40; an arm that comes with a backbone of its own gets the smallest
-    images that this takes.
-    """
-    arm = ARMS[name]
-    settings = arm.configure({})
-    if arm.backbone is None:
-        return Subject(
-            lambda: arm.adapt(_small_resnet(), drawn(1, 3, 48, 40), settings), drawn(2, 3, 48, 40), arm.operator
-        )
-    own = BackboneSettings(name=arm.backbone, pretrained=False)
-
-    def network(size: int) -> nn.Module:
-        return arm_network(arm, settings, own, ImageShape(channels=1, size=size, classes=CLASSES))
-
-    size = _first(network, (32, 64, 96, 128, 224, 256))
-    return Subject(lambda: network(size), drawn(2, 1, size, size), arm.operator)
-
-
-def _small_resnet() -> nn.Module:
-    block: Any = BasicBlock  # timm asks for a block where it means the class of one
-    return ResNet(block, (1, 1, 1, 1), num_classes=CLASSES, channels=(32, 48, 64, 80))
-
-
-def _first(build: Callable[[int], object], sizes: Sequence[int]) -> int:
-    """Returns the first size that something can be built for; where there is none, the last one says why."""
-    for size in sizes[:-1]:
-        try:
-            with torch.random.fork_rng(devices=()):
-                build(size)
-        except FoveolaError:
-            continue
-        return size
-    return sizes[-1]
+def structured(count: int, channels: int, height: int, width: int) -> Tensor:
+    """Returns images that are sums of four patterns, as those of a cohort have much in common; no symmetry."""
+    shares, patterns = drawn(count, channels, 4, seed=6), drawn(4, height, width, seed=7)
+    return torch.einsum("ncp,phw->nchw", shares, patterns)
 
 
 class Use(NamedTuple):

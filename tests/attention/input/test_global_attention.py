@@ -21,7 +21,7 @@ def draw(count: int, seed: int = 0) -> Tensor:
 
 def test_the_map_is_the_sigmoid_of_the_pixel_cnn_and_the_penalty_its_mean() -> None:
     torch.manual_seed(2)
-    attention = GlobalAttention.fit(draw(7), hidden=4, penalty=0.3)
+    attention = GlobalAttention.from_images(draw(7), hidden=4, penalty=0.3)
     logits = attention.network().detach().double().numpy()
     expected = 1 / (1 + np.exp(-logits))
     np.testing.assert_allclose(attention.map().numpy(), expected, rtol=1e-5)
@@ -31,14 +31,14 @@ def test_the_map_is_the_sigmoid_of_the_pixel_cnn_and_the_penalty_its_mean() -> N
 def test_the_map_depends_on_the_images_it_was_fitted_to_and_on_no_others() -> None:
     training, others = draw(7), draw(5, seed=1)
     torch.manual_seed(2)
-    attention = GlobalAttention.fit(training, hidden=4)
+    attention = GlobalAttention.from_images(training, hidden=4)
     before = attention.map()
     attention(others)
     assert torch.equal(attention.map(), before)
     changed = training.clone()
     changed[6, 2, 11, 9] += 1
     torch.manual_seed(2)
-    assert not torch.equal(GlobalAttention.fit(changed, hidden=4).map(), before)
+    assert not torch.equal(GlobalAttention.from_images(changed, hidden=4).map(), before)
 
 
 @pytest.mark.parametrize("representation", ["exact", "compressed"])
@@ -46,19 +46,19 @@ def test_one_seed_one_map(representation: Literal["exact", "compressed"]) -> Non
     maps = []
     for seed in (2, 2, 3):
         torch.manual_seed(seed)
-        maps.append(GlobalAttention.fit(draw(9), representation=representation, dim=6, hidden=4).map())
+        maps.append(GlobalAttention.from_images(draw(9), representation=representation, dim=6, hidden=4).map())
     assert torch.equal(maps[0], maps[1])
     assert not torch.equal(maps[0], maps[2])
 
 
 def test_options_reach_the_representation() -> None:
     images = draw(9)
-    exact = GlobalAttention.fit(images, hidden=4)
+    exact = GlobalAttention.from_images(images, hidden=4)
     assert exact.facts() == {"representation": "exact", "rows": 27, "dim": 27, "energy_kept": 1.0}
     expected = compressed_representation(images, 6, seed=3)
-    asked = GlobalAttention.fit(images, representation="compressed", dim=6, seed=3, hidden=4)
-    too_large = GlobalAttention.fit(images, memory_mib=0.001, dim=6, seed=3, hidden=4)
-    made_before = GlobalAttention.fit(images, representation=expected, hidden=4)
+    asked = GlobalAttention.from_images(images, representation="compressed", dim=6, seed=3, hidden=4)
+    too_large = GlobalAttention.from_images(images, memory_mib=0.001, dim=6, seed=3, hidden=4)
+    made_before = GlobalAttention.from_images(images, representation=expected, hidden=4)
     for attention in (asked, too_large, made_before):
         assert torch.equal(attention.network.features[0], expected.features)
         assert attention.facts()["dim"] == 6
@@ -71,7 +71,7 @@ def test_options_reach_the_pixel_cnn() -> None:
     expected = {
         name: value.shape for name, value in PixelCNN(exact_representation(draw(7)), **options).named_parameters()
     }
-    fitted, built = GlobalAttention.fit(draw(7), **options), arm.mask(draw(7), arm.configure(options))
+    fitted, built = GlobalAttention.from_images(draw(7), **options), arm.mask(draw(7), arm.configure(options))
     for network in (fitted.network, built.network):
         assert isinstance(network, PixelCNN)
         assert network.dense
@@ -90,9 +90,9 @@ def test_the_arm_passes_its_settings_on() -> None:
 
 def test_bad_training_images_are_refused() -> None:
     with pytest.raises(FoveolaError, match="at least one image"):
-        GlobalAttention.fit(torch.zeros(0, 3, 12, 10))
+        GlobalAttention.from_images(torch.zeros(0, 3, 12, 10))
     with pytest.raises(FoveolaError, match="got a generator"):
-        GlobalAttention.fit(images for images in [draw(7)])
+        GlobalAttention.from_images(images for images in [draw(7)])
 
 
 def planted(seed: int) -> tuple[Tensor, Tensor, np.ndarray]:
@@ -129,7 +129,7 @@ def test_the_learned_map_finds_the_region_that_decides_the_class(
         nn.Flatten(),
         nn.Linear(8, 2),
     )
-    attention = GlobalAttention.fit(images, representation=representation, dim=24, hidden=16, penalty=0.003)
+    attention = GlobalAttention.from_images(images, representation=representation, dim=24, hidden=16, penalty=0.003)
     model = attach(network, attention)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for _ in range(40):
@@ -143,3 +143,12 @@ def test_the_learned_map_finds_the_region_that_decides_the_class(
     assert model.attention is not None
     assert truth_auc(model.attention.map().numpy(), region) > 0.9
     assert (model(images).argmax(1) == labels).float().mean() > 0.9
+
+
+def test_fit_is_another_name() -> None:
+    for make in (GlobalAttention.from_images, GlobalAttention.fit):
+        torch.manual_seed(4)
+        mask = make(draw(7), hidden=4)
+        assert type(mask) is GlobalAttention
+        torch.manual_seed(4)
+        assert torch.equal(mask.map(), GlobalAttention.from_images(draw(7), hidden=4).map())

@@ -31,7 +31,7 @@ class GlobalAttention(InputMask):
 
     Example:
         >>> images = torch.rand(7, 3, 12, 10)
-        >>> attention = GlobalAttention.fit(images, hidden=4)
+        >>> attention = GlobalAttention.from_images(images, hidden=4)
         >>> attention(images).shape, attention.map().shape
         (torch.Size([7, 3, 12, 10]), torch.Size([12, 10]))
     """
@@ -42,7 +42,7 @@ class GlobalAttention(InputMask):
         self.penalty_weight = penalty_weight
 
     @classmethod
-    def fit(
+    def from_images(  # type: ignore[override]  # it names its options
         cls,
         images: Batches,
         *,
@@ -57,7 +57,7 @@ class GlobalAttention(InputMask):
         penalty: float = 0.01,
         seed: int = 0,
     ) -> GlobalAttention:
-        """Fits the pixel representation to the training images and puts an untrained pixel CNN on it.
+        """Computes the pixel representation of the training images and puts an untrained pixel CNN on it.
 
         The map is learned afterwards, together with the network that the masked images go into.
 
@@ -88,6 +88,9 @@ class GlobalAttention(InputMask):
         )
         return cls(network, penalty)
 
+    fit = from_images
+    """Another name of `from_images`."""
+
     def facts(self) -> dict[str, Any]:
         """Returns which pixel representation the map was learned from, and the energy that it keeps."""
         return self.network.facts
@@ -102,7 +105,7 @@ class GlobalAttention(InputMask):
 
 
 class GlobalSettings(MaskSettings):
-    """Settings of the arm ``global``; see `GlobalAttention.fit`."""
+    """Settings of the arm ``global``; see `GlobalAttention.from_images`."""
 
     representation: RepresentationKind = "auto"
     pixel_memory: float = Field(512.0, gt=0)
@@ -124,7 +127,7 @@ class GlobalSettings(MaskSettings):
 
 def _build(images: Batches, settings: GlobalSettings) -> GlobalAttention:
     options = settings.model_dump(exclude={*MaskSettings.model_fields, "pixel_memory"})
-    return GlobalAttention.fit(images, memory_mib=settings.pixel_memory, **options)
+    return GlobalAttention.from_images(images, memory_mib=settings.pixel_memory, **options)
 
 
 ARMS.add(Arm("global", "global spatial attention: one map by a pixel CNN", GlobalSettings, "shared", _build))

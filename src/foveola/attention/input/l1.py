@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from foveola.attention.arm import ARMS, Arm, MaskSettings
 from foveola.attention.input_mask import InputMask
 from foveola.foundation.settings import Searched
-from foveola.pixels.representation import Batches, image_size
+from foveola.pixels.representation import Batches
 
 
 class L1Mask(InputMask):
@@ -30,6 +30,8 @@ class L1Mask(InputMask):
         >>> mask.penalty(mask.weights()).item()
         2.0
     """
+
+    bounded = False
 
     def __init__(self, height: int, width: int, penalty_weight: float = 1.0) -> None:
         super().__init__()
@@ -60,8 +62,8 @@ class FairL1Settings(MaskSettings):
     weight_decay: float | None = Field(0.0, ge=0)
 
 
-def _build(images: Batches, settings: L1Settings | FairL1Settings) -> L1Mask:
-    return L1Mask(*image_size(images), penalty_weight=settings.penalty)
+def _build(images: Batches, settings: L1Settings | FairL1Settings) -> InputMask:
+    return L1Mask.from_images(images, penalty_weight=settings.penalty)
 
 
 ARMS.add(Arm("l1", "one weight a pixel with an L1 penalty, as the paper trained it", L1Settings, "shared", _build))

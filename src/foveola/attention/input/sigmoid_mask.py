@@ -13,7 +13,7 @@ from torch.nn import functional
 from foveola.attention.arm import ARMS, Arm, MaskSettings
 from foveola.attention.input_mask import InputMask
 from foveola.foundation.settings import Searched
-from foveola.pixels.representation import Batches, image_size
+from foveola.pixels.representation import Batches
 
 
 class SigmoidMask(InputMask):
@@ -68,9 +68,9 @@ class CoarseMaskSettings(FreeMaskSettings):
     grid: Annotated[int, Searched(4, 16, log=True)] = Field(8, ge=1)
 
 
-def _build(images: Batches, settings: FreeMaskSettings) -> SigmoidMask:
+def _build(images: Batches, settings: FreeMaskSettings) -> InputMask:
     grid = (settings.grid, settings.grid) if isinstance(settings, CoarseMaskSettings) else None
-    return SigmoidMask(*image_size(images), grid=grid, penalty_weight=settings.penalty)
+    return SigmoidMask.from_images(images, grid=grid, penalty_weight=settings.penalty)
 
 
 ARMS.add(Arm("free-mask", "a free sigmoid weight a pixel", FreeMaskSettings, "shared", _build))

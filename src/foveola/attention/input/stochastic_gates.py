@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from foveola.attention.arm import ARMS, Arm, MaskSettings
 from foveola.attention.input_mask import InputMask
 from foveola.foundation.settings import Searched
-from foveola.pixels.representation import Batches, image_size
+from foveola.pixels.representation import Batches
 
 
 class StochasticGates(InputMask):
@@ -69,8 +69,8 @@ class StochasticGatesSettings(MaskSettings):
     weight_decay: float | None = Field(0.0, ge=0)
 
 
-def _build(images: Batches, settings: StochasticGatesSettings) -> StochasticGates:
-    return StochasticGates(*image_size(images), penalty_weight=settings.penalty, sigma=settings.sigma)
+def _build(images: Batches, settings: StochasticGatesSettings) -> InputMask:
+    return StochasticGates.from_images(images, penalty_weight=settings.penalty, sigma=settings.sigma)
 
 
 ARMS.add(Arm("stochastic-gates", "noisy gates, as few open as needed", StochasticGatesSettings, "shared", _build))

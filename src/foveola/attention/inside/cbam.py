@@ -62,9 +62,7 @@ class Cbam(Mechanism):
     def forward(self, features: Float[Tensor, "b c h w"], *context: Any) -> Float[Tensor, "b c h w"]:
         """Returns the features, their channels and then their positions weighed; the former are weighed once."""
         weighed = self.value_map(features)
-        operator = self._gate(weighed)
-        emit(self, operator)
-        return operator.apply(weighed)
+        return emit(self, self._gate(weighed)).apply(weighed)
 
     def _gate(self, weighed: Float[Tensor, "b c h w"]) -> Pointwise:
         described = torch.cat([weighed.mean(1, keepdim=True), weighed.amax(1, keepdim=True)], dim=1)
