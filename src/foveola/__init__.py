@@ -11,7 +11,7 @@ from foveola.foundation.plugins import load_plugin
 
 if TYPE_CHECKING:
     from foveola.attention import FixedMask, GlobalAttention, WithMaps, attach, record_attention
-    from foveola.estimator.classifier import AttentionClassifier
+    from foveola.estimator import AttentionClassifier
 
 __version__ = version("foveola")
 
@@ -31,6 +31,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Imports what needs PyTorch when it is first used, so that ``foveola --help`` answers at once."""
     if name in __all__:
-        home = "foveola.estimator.classifier" if name == "AttentionClassifier" else "foveola.attention"
+        home = "foveola.estimator" if name == "AttentionClassifier" else "foveola.attention"
         return getattr(import_module(home), name)
     raise AttributeError(f"module 'foveola' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """Names what is public, for TAB to complete, without importing it."""
+    return sorted(__all__)

@@ -18,6 +18,7 @@ from foveola.attention import (
     SigmoidMask,
     attach,
     insert,
+    record_attention,
     recording,
 )
 from foveola.attention.algebra import Operator, Pointwise
@@ -189,3 +190,43 @@ def test_who_listens_outside_hears_what_is_returned() -> None:
         _, maps = model(IMAGES, return_maps=True)
     for (_, operator), received in zip(emitted, maps.values(), strict=True):
         torch.testing.assert_close(operator.received(), received)
+
+
+def timm_cbam() -> nn.Module:
+    torch.manual_seed(3)
+    network: nn.Module = timm.create_model("resnet18", block_args={"attn_layer": "cbam"}, num_classes=3).eval()
+    return network
+
+
+def test_attention_of_another_library_is_read_as_record_attention_reads_it() -> None:
+    network, images = timm_cbam(), torch.randn(2, 3, 64, 96)
+    hooks = [(name, len(part._forward_hooks), len(part._forward_pre_hooks)) for name, part in network.named_modules()]
+    with record_attention(network) as expected:
+        logits = network(images)
+    for model in (attach(network), attach(network, FixedMask(torch.ones(64, 96)))):
+        output, maps = model(images, return_maps=True)
+        assert torch.equal(output, logits)
+        inside = {place: values for place, values in maps.items() if place != "input"}
+        assert inside.keys() == expected.keys()
+        assert len(inside) == 8
+        assert all(torch.equal(values, expected[place]) for place, values in inside.items())
+        assert torch.equal(model(images), logits)
+    left = [(name, len(part._forward_hooks), len(part._forward_pre_hooks)) for name, part in network.named_modules()]
+    assert left == hooks
+
+
+def test_hooks_are_gone_after_a_pass_that_fails() -> None:
+    network = timm_cbam()
+    with pytest.raises(RuntimeError):
+        attach(network)(torch.randn(2, 7, 64, 96), return_maps=True)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
+
+
+def test_maps_of_another_library_are_not_lost_silently_in_an_export() -> None:
+    with pytest.raises(Exception, match=r"export foveola\.WithMaps of the network instead"):
+        torch.export.export(attach(timm_cbam()), (torch.randn(2, 3, 64, 96),), {"return_maps": True})
+
+
+def test_a_network_without_any_attention_gives_no_maps() -> None:
+    output, maps = attach(nn.Flatten())(torch.ones(2, 3, 12, 10), return_maps=True)
+    assert (output.shape, maps) == ((2, 360), {})

@@ -136,13 +136,8 @@ def _watch(model: nn.Module) -> list[RemovableHandle]:
     Raises:
         FoveolaError: If there is nothing to read and no mechanism of ours.
     """
-    handles = []
-    known = dict(_readable(model, None))
-    for module, watch in known.items():
-        handles.append(module.register_forward_pre_hook(watch.begin))
-        handles += [module.get_submodule(part).register_forward_hook(watch.keep) for part in watch.reader.parts]
-        handles.append(module.register_forward_hook(watch.end))
-    if not known and not any(isinstance(module, Mechanism) for module in model.modules()):
+    handles = _hooks(model)
+    if not handles and not any(isinstance(module, Mechanism) for module in model.modules()):
         raise FoveolaError(
             "a model with attention over positions that is known",
             f"a {type(model).__name__} without",
@@ -150,6 +145,36 @@ def _watch(model: nn.Module) -> list[RemovableHandle]:
             "give it a mechanism of foveola.attention; if it was exported or scripted, take the model before that",
         )
     return handles
+
+
+def _hooks(model: nn.Module) -> list[RemovableHandle]:
+    """Puts hooks on what is not ours but can be read, if anything, and returns their handles."""
+    handles = []
+    for module, watch in dict(_readable(model, None)).items():
+        handles.append(module.register_forward_pre_hook(watch.begin))
+        handles += [module.get_submodule(part).register_forward_hook(watch.keep) for part in watch.reader.parts]
+        handles.append(module.register_forward_hook(watch.end))
+    return handles
+
+
+def has_library_attention(model: nn.Module) -> bool:
+    """Whether attention of another library stands in the model whose maps can be read.
+
+    Example:
+        >>> import timm
+        >>> has_library_attention(timm.create_model("resnet18", block_args=dict(attn_layer="cbam")))
+        True
+    """
+    return any(True for _ in _readable(model, None))
+
+
+@contextmanager
+def reading_library_attention(model: nn.Module) -> Iterator[None]:
+    """Lets attention of other libraries in the model emit its operators while the block runs, as ours does."""
+    with ExitStack() as stack:
+        for handle in _hooks(model):
+            stack.callback(handle.remove)
+        yield
 
 
 def _readable(module: nn.Module, owner: nn.Module | None) -> Iterator[tuple[nn.Module, _Watch]]:
