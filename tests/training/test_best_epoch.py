@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ def told(values: list[float], criterion: Any = "accuracy") -> BestEpoch:
     best = BestEpoch(Attended(small_cnn(1, 3, 4), None), "val_accuracy", criterion)
     for epoch, value in enumerate(values):
         metrics = {"val_accuracy": torch.tensor(value)}
-        trainer = cast(Trainer, SimpleNamespace(callback_metrics=metrics, current_epoch=epoch))
+        trainer = cast(Trainer, Mock(spec=Trainer, callback_metrics=metrics, current_epoch=epoch))
         best.on_train_epoch_end(trainer, MODULE)
     return best
 

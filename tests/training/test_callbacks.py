@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -18,7 +18,7 @@ MODULE = LightningModule()
 
 def trainer(**values: Any) -> Trainer:
     """Returns the little of a trainer that the callbacks look at."""
-    return cast(Trainer, SimpleNamespace(**values))
+    return cast(Trainer, Mock(spec=Trainer, **values))
 
 
 def metrics(epoch: int) -> dict[str, torch.Tensor]:

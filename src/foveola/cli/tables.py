@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -111,7 +112,7 @@ def _curve(curve: pd.DataFrame) -> Table:
     return table
 
 
-def _with_interval(row: Mapping[Hashable, float]) -> str:
+def _with_interval(row: Mapping[Hashable, Any]) -> str:
     mean = f"{row['mean']:.3f}"
     return mean if pd.isna(row["ci_low"]) else f"{mean} ({row['ci_low']:.3f} to {row['ci_high']:.3f})"
 

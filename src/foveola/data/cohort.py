@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ SPLITS = ("train", "val", "test")
 UNLABELLED = -1
 
 
+@runtime_checkable
 class Images(Protocol):
     """The images of a cohort as they were taken, in the order of its table; decoded when asked for, not before."""
 

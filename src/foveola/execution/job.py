@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -25,6 +25,7 @@ class JobTask(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Job(Protocol):
     """Tasks below one folder, and how to do one of them.
 

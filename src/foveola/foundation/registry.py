@@ -5,11 +5,12 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from foveola.foundation.errors import FoveolaError, unknown_name
 
 
+@runtime_checkable
 class Named(Protocol):
     """Anything that has a name."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -57,7 +56,7 @@ def searched_fields(group: type[Settings]) -> dict[str, Searched]:
 Group = TypeVar("Group", bound=Settings)
 
 
-def validated(group: type[Group], values: Mapping[str, Any], where: str) -> Group:
+def validated(group: type[Group], values: object, where: str) -> Group:
     """Returns the settings with ``values`` in place of defaults.
 
     Args:

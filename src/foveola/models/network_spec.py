@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 from torch import nn
 
 from foveola.foundation.registry import Registry
@@ -73,7 +73,7 @@ class BackboneSettings(Settings):
 
     @field_validator("growth", "blocks", "width")
     @classmethod
-    def _of_one_alone(cls, value: Any, info: ValidationInfo) -> Any:
+    def _of_one_alone(cls, value: Any, info: Any) -> Any:
         owner = "small-unet" if info.field_name == "width" else "denseunet"
         if value is not None and info.data.get("name") != owner:
             raise ValueError(f"no such setting for the backbone '{info.data.get('name')}', as {owner} alone has it")

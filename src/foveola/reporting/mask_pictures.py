@@ -35,7 +35,7 @@ def save_mask_pictures(
     first = {fit.arm: fit for fit in reversed(planned) if fit.fold == fold and not ARMS[fit.arm].human}
     arms = {arm: first[arm] for arm in configuration.arms if arm in first}
     dice = predictions.set_index(["sample", "arm", "fold", "seed"])["dice"]
-    for row in data.rows("test", fold)[:MOST]:
+    for row in data.rows("test", fold)[:MOST].tolist():
         sample = data.cohort.table["sample"].iloc[row]
         image = grid.image(row) if grid.stored is None else np.moveaxis(data.pixels[row], 0, -1)
         given = {name: grid.observed(row, number) for number, name in enumerate(observers)}

@@ -55,7 +55,7 @@ class Sweep:
 def sweep(
     configuration: RunConfiguration,
     folder: Path,
-    vary: Mapping[str, Sequence[Any]],
+    vary: Mapping[str, Any],
     *,
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -161,9 +161,7 @@ class _Point:
     configuration: RunConfiguration
 
 
-def _points(
-    configuration: RunConfiguration, standing: RunConfiguration, vary: Mapping[str, Sequence[Any]]
-) -> list[_Point]:
+def _points(configuration: RunConfiguration, standing: RunConfiguration, vary: Mapping[str, Any]) -> list[_Point]:
     """Returns every value of every setting, and that of the configuration as it stands, resolved, in order."""
     points = []
     for key, given in vary.items():

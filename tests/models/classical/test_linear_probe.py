@@ -134,7 +134,7 @@ def test_on_real_x_rays_with_real_weights(real_data: Path) -> None:
     cohort = load_cohort(f"table:{real_data / 'chest-xray'}")
     rows = np.concatenate([np.flatnonzero(cohort.table["label"] == label)[:24] for label in range(3)])
     preprocessing = Preprocessing(image_size=48)
-    pixels = np.stack([prepare(cohort.images.read(row), "", preprocessing, channels=1) for row in rows])
+    pixels = np.stack([prepare(cohort.images.read(row), "", preprocessing, channels=1) for row in rows.tolist()])
     assert pixels.shape == (72, 1, 48, 48)
     labels, training = cohort.table["label"].to_numpy()[rows], np.arange(72) % 3 > 0
     settings = PROBE.configure(values)

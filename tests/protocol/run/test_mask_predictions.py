@@ -93,7 +93,7 @@ def test_what_is_stored_is_scored_as_it_is_stored(cells: Path) -> None:
 def test_a_row_an_image_with_areas_in_the_unit_of_the_images(cells: Path, stored: bool, tmp_path: Path) -> None:
     grid, _ = grid_of(cells, stored=stored, image_size=22, fit="pad")
     rows = np.array([2, 0])
-    answers = [(grid.observed(row, 1), None) for row in rows]
+    answers = [(grid.observed(row, 1), None) for row in rows.tolist()]
     table = write_masks(answers, IDENTITY, rows, grid, CLASSES, tmp_path)
     assert table["sample"].tolist() == ["2.png", "0.png"]
     assert table[list(IDENTITY)].drop_duplicates().to_dict("records") == [IDENTITY]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -26,6 +26,7 @@ Code = int | tuple[int, int, int]
 """What stands for a class in a file: a value 0..255, or red, green and blue."""
 
 
+@runtime_checkable
 class Masks(Protocol):
     """The masks of a cohort, in the order of its table; decoded when asked for, not before.
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import platformdirs
@@ -33,6 +33,7 @@ _DIGESTS: dict[int, tuple[str, ...]] = {}
 log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Digested(Protocol):
     """What has a digest of the content of each of its members."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from foveola.execution.claims import Claims, claim_numbers
 from foveola.execution.failure import FAILED, Failure, failed_job
@@ -16,6 +16,7 @@ Watch = Callable[[JobStatus], None]
 WATCH_S = 0.5
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Where the tasks of a job are done."""
 

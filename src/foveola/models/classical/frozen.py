@@ -43,8 +43,8 @@ class FrozenFeatures(nn.Module):
         self.training = mode
         return self
 
-    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        """Returns the features of the images."""
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, b * d]:
+        """Returns the features of the images, ``b x d`` of a backbone that pools."""
         if images.shape[-2:] != (self.side, self.side):
             images = functional.interpolate(images, (self.side, self.side), mode="bilinear")
         features: Tensor = self.backbone(images)

@@ -174,6 +174,6 @@ def _test_observer(planned: PlannedFit, configuration: RunConfiguration, data: F
     rows, grid = data.rows("test", planned.fold), scoring_grid(configuration, data)
     observer = observer_of(data.cohort, ARMS[planned.arm].configure(configuration.arms[planned.arm]))
     identity = {"arm": planned.arm, "fold": planned.fold, "seed": planned.seed, "epoch": 0}
-    answers = ((grid.observed(row, observer), None) for row in rows)
+    answers = ((grid.observed(row, observer), None) for row in rows.tolist())
     predictions = write_masks(answers, identity, rows, grid, data.cohort.classes, folder / PREDICTED_MASKS)
     atomic.write_csv(folder / "predictions.csv", predictions)

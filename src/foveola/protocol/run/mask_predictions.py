@@ -65,7 +65,7 @@ class ScoringGrid:
         assert self.cohort.masks is not None
         return self.cohort.masks.read(row, observer)
 
-    def answer(self, probabilities: Float[np.ndarray, "classes h w"], row: int) -> Answer:
+    def answer(self, probabilities: Float[np.ndarray, "classes side side"], row: int) -> Answer:
         """Returns the most probable class of every pixel, and the probabilities, which are given as stored."""
         if self.stored is None:
             probabilities = np.moveaxis(self._frame(row).to_original(np.moveaxis(probabilities, 0, -1)), -1, 0)
@@ -111,7 +111,8 @@ def predict_masks(
     """
 
     def answers() -> Iterator[Answer]:
-        for done, (row, probabilities) in enumerate(zip(rows, model.segmentations(pixels, rows), strict=True), start=1):
+        predicted = zip(rows.tolist(), model.segmentations(pixels, rows), strict=True)
+        for done, (row, probabilities) in enumerate(predicted, start=1):
             check_finite(~np.isfinite(probabilities), masks)
             yield grid.answer(probabilities, row)
             if progress:
@@ -141,7 +142,7 @@ def write_masks(
         masks: The folder of the masks.
     """
     cohort, table = grid.cohort, []
-    for row, (mask, probabilities) in zip(rows, answers, strict=True):
+    for row, (mask, probabilities) in zip(rows.tolist(), answers, strict=True):
         sample, spacing = cohort.table["sample"].iloc[row], grid.spacing(row)
         reference = None if cohort.masks is None else grid.observed(row)
         if reference is not None:

@@ -252,14 +252,14 @@ def read_configuration(
     return _checked(values, "configuration")
 
 
-def _checked(values: dict[str, Any], where: str) -> RunConfiguration:
+def _checked(values: dict[Any, Any], where: str) -> RunConfiguration:
     configuration = validated(RunConfiguration, values, where)
     for name, settings in configuration.arms.items():
         ARMS[name].configure(settings)
     return configuration
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
+def _read_yaml(file: Path) -> dict[Any, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -48,10 +48,10 @@ def score_columns(classes: Sequence[str]) -> tuple[str, ...]:
 
 def mask_scores(
     predicted: Classes,
-    reference: Classes,
+    reference: UInt8[np.ndarray, "rows columns"],
     classes: Sequence[str],
     *,
-    probabilities: Float[np.ndarray, "classes height width"] | None = None,
+    probabilities: Float[np.ndarray, "classes h w"] | None = None,
     spacing: tuple[float, float] = (1.0, 1.0),
 ) -> dict[str, float]:
     """Returns the scores of one predicted mask, named as in `score_columns`.
@@ -146,7 +146,7 @@ def _mean_of_defined(values: Sequence[float]) -> float:
     return float(np.mean(defined)) if defined else float("nan")
 
 
-def _checked(predicted: Classes, reference: Classes, count: int, probabilities: np.ndarray | None) -> Mask:
+def _checked(predicted: np.ndarray, reference: np.ndarray, count: int, probabilities: np.ndarray | None) -> Mask:
     """Returns where pixels are scored."""
     scored: Mask = reference != IGNORED
     shapes = [predicted.shape, *([] if probabilities is None else [probabilities.shape[1:]])]

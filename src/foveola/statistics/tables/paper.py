@@ -104,7 +104,7 @@ def paper_score(ranking: pd.DataFrame, final: pd.DataFrame, count: int = BEST_EP
     return PaperScore(tuple(epochs), accuracies, float(np.mean(accuracies)), sd, note)
 
 
-def paper_t_test(first: Sequence[float], second: Sequence[float]) -> float:
+def paper_t_test(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> float:
     """Returns the two-sided p-value of the paper's t-test between the accuracies of two arms; it is not valid.
 
     Source: Xu et al. 2020, section 4.6. Which t-test it was the paper does not say. Our reading is Student's for two
