@@ -96,8 +96,8 @@ def compare(
         FoveolaError: For data or settings that cannot be used, or a folder of another run; at the end, if a fit
             failed, when the tables of the others are written.
     """
-    configuration, data, data_fingerprint = load_data(configuration, progress)
     run = RunFolder(folder)
+    configuration, data, data_fingerprint = load_data(run.as_begun(configuration), progress)
     job = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels), file_of(data.masks))
     planned = list(job.fits.values())
     configuration.primary_metric  # noqa: B018 - an unknown one is told before anything is written
@@ -180,7 +180,8 @@ def fit_model(
     """
     if len(configuration.arms) != 1:
         raise FoveolaError("one arm", f"{len(configuration.arms)}", "--arm", "use `foveola compare` for several")
-    configuration, data, data_fingerprint = load_data(configuration, progress)
+    run = RunFolder(folder)
+    configuration, data, data_fingerprint = load_data(run.as_begun(configuration), progress)
     planned = next(fit for fit in plan(configuration, data.splits) if fit.tests)
     if candidates(configuration, planned.arm):
         raise FoveolaError(
@@ -192,7 +193,7 @@ def fit_model(
     done = (folder / DONE).is_file()
     if not done:
         check_fit(configuration, data)
-    RunFolder(folder).open(configuration, data.splits, data_fingerprint, sys.argv)
+    run.open(configuration, data.splits, data_fingerprint, sys.argv)
     if not done:
         run_fit(planned, configuration, data, folder, fit_progress)
     predictions = read_predictions(folder / "predictions.csv")

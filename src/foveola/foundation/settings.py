@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from foveola.foundation.errors import FoveolaError, unknown_name
@@ -51,6 +53,65 @@ def searched_fields(group: type[Settings]) -> dict[str, Searched]:
         for mark in field.metadata
         if isinstance(mark, Searched)
     }
+
+
+@dataclass(frozen=True)
+class Before:
+    """Marks a setting that is new, or whose default is: what it is in runs and models of earlier versions.
+
+    It stands in the annotation of the field, so that a new default never enters what was begun under the old one.
+
+    Attributes:
+        version: The first version with the setting, or with its new default.
+        value: What earlier versions did, in JSON.
+
+    Example:
+        >>> Before("0.3.0", 8)  # as in  width: Annotated[int, Before("0.3.0", 8)] = 16
+        Before(version='0.3.0', value=8)
+    """
+
+    version: str
+    value: Any
+
+
+def of_version(group: type[Settings], values: Mapping[Any, Any], version: str) -> dict[Any, Any]:
+    """Returns settings that an earlier version wrote or was given, with its defaults where ours are others.
+
+    Args:
+        group: The class of the settings.
+        values: Keys and values, nested as the groups are; what they say stays as it is.
+        version: The version.
+
+    Example:
+        >>> from typing import Annotated
+        >>> class Drawing(Settings):
+        ...     width: Annotated[int, Before("0.3.0", 8)] = 16
+        >>> [of_version(Drawing, {}, version) for version in ("0.2.1", "0.3.0")]
+        [{'width': 8}, {}]
+        >>> of_version(Drawing, {"width": 9}, "0.2.1")
+        {'width': 9}
+    """
+    filled = dict(values)
+    for name, field in group.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings) and isinstance(filled.get(name, {}), Mapping):
+            if nested := of_version(inner, filled.get(name, {}), version):
+                filled[name] = nested
+        elif name not in filled:
+            later = [mark for mark in field.metadata if isinstance(mark, Before) and is_older(version, mark.version)]
+            if later:
+                filled[name] = min(later, key=lambda mark: Version(mark.version)).value
+    return filled
+
+
+def is_older(version: str, other: str) -> bool:
+    """Says whether one version comes before another.
+
+    Example:
+        >>> is_older("0.2.0", "0.10.0"), is_older("0.10.0", "0.10.0")
+        (True, False)
+    """
+    return Version(version) < Version(other)
 
 
 Group = TypeVar("Group", bound=Settings)

@@ -99,14 +99,15 @@ def search(
     """
     check_optuna()
     declared = space or configuration.search.space or "default"
-    configuration, data, fingerprint = load_data(_one_test_set(configuration), progress)
+    run = RunFolder(folder)
+    configuration, data, fingerprint = load_data(_one_test_set(run.as_begun(configuration)), progress)
     arm = next(iter(configuration.arms))
     found = space_of(configuration, arm, declared)
     if not found:
         raise FoveolaError("settings to search", f"none of arm '{arm}'", "--space", _remedy(arm))
     data, folds = _with_inner_folds(data, configuration, inner_folds)
     check_fit(configuration, data)
-    RunFolder(folder).open(configuration, data.splits, fingerprint, sys.argv)
+    run.open(configuration, data.splits, fingerprint, sys.argv)
     _open(folder, found, trials, inner_folds)
     study = RunJob(folder.absolute(), configuration, data.splits, file_of(data.pixels), file_of(data.masks))
     study.hold(data)

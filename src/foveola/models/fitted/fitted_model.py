@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from foveola.data.cohort import Cohort
 from foveola.data.stored.preprocessing import Preprocessing, Scaling
 from foveola.foundation import atomic
 from foveola.foundation.errors import FoveolaError
-from foveola.foundation.settings import Settings, validated
+from foveola.foundation.settings import Settings, is_older, of_version, validated
 from foveola.models.building.arm_network import arm_network
 from foveola.models.fitted.test_time_views import Views, over_views
 from foveola.models.fitted.windows import Windows, in_windows
@@ -31,6 +32,7 @@ from foveola.models.network_spec import BackboneSettings, ImageShape
 
 DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 SCHEMA: Literal[1] = 1
+VERSION = importlib.metadata.version("foveola")
 
 
 class ModelDescription(Settings):
@@ -54,6 +56,7 @@ class ModelDescription(Settings):
         per_pixel: Whether it gives every pixel a class, and not the whole image.
         windows: How such a model covers an image; ``None`` where it sees the whole.
         views: How many views of an image such a model averages; see `foveola.models.fitted.test_time_views.over_views`.
+        written_by: The version of Foveola that wrote the files.
     """
 
     schema_version: Literal[1] = SCHEMA
@@ -73,6 +76,7 @@ class ModelDescription(Settings):
     per_pixel: bool = False
     windows: Windows | None = None
     views: Views = 1
+    written_by: str = VERSION
 
     @model_validator(mode="after")
     def _check_shape(self) -> ModelDescription:
@@ -86,6 +90,30 @@ class ModelDescription(Settings):
         assert self.preprocessing.image_size is not None
         size = self.preprocessing.image_size if self.windows is None else self.windows.side
         return ImageShape(channels=self.channels, size=size, classes=len(self.classes), per_pixel=self.per_pixel)
+
+
+def _described(values: Any, path: Path) -> ModelDescription:
+    """Returns what a file says of a model, with the defaults of the version that wrote it.
+
+    Raises:
+        FoveolaError: If it is damaged, or a later version wrote what this one does not know.
+    """
+    if not isinstance(values, dict):
+        raise FoveolaError("a fitted model", f"{type(values).__name__} in place of keys", str(path), "fit it again")
+    version = str(values.setdefault("written_by", "0.1.0"))  # which did not say so
+    try:
+        description = validated(ModelDescription, of_version(ModelDescription, values, version), str(path))
+    except FoveolaError as error:
+        if is_older(VERSION, version):
+            raise FoveolaError(
+                f"a model that foveola {VERSION} can read",
+                f"one written by foveola {version} ({error.got})",
+                str(path),
+                "use that version",
+            ) from error
+        raise
+    settings = of_version(ARMS[description.arm].settings, description.arm_settings, version)
+    return description.model_copy(update={"arm_settings": settings})
 
 
 @dataclass(frozen=True)
@@ -148,7 +176,7 @@ class FittedModel:
             ) from error
         except (ValueError, SafetensorError) as error:  # what is neither JSON nor text is a wrong value
             raise FoveolaError("a fitted model", "damaged files", str(folder), "fit it again") from error
-        description = validated(ModelDescription, values, str(folder / DESCRIPTION))
+        description = _described(values, folder / DESCRIPTION)
         fixed = state.get("attention.values")
         attention = None if fixed is None else FixedMask(torch.zeros_like(fixed))
         arm = ARMS[description.arm]

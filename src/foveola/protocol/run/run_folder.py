@@ -21,12 +21,14 @@ from foveola.execution import DONE
 from foveola.foundation import atomic
 from foveola.foundation.errors import FoveolaError
 from foveola.foundation.plugins import PLUGINS
+from foveola.foundation.settings import is_older, validated
 from foveola.protocol.planning.plan import PlannedFit, plan
-from foveola.protocol.settings.configuration import RunConfiguration
+from foveola.protocol.settings.configuration import RunConfiguration, as_of_version
 
 Kept = TypeVar("Kept")
 
 SCHEMA = 2
+VERSION = importlib.metadata.version("foveola")
 PACKAGES = ("foveola", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn", "opencv-python-headless")
 
 
@@ -51,6 +53,54 @@ class RunFolder:
     def seconds(self, planned: PlannedFit) -> float:
         """Returns how long a finished fit took (its last part, if it was stopped between)."""
         return float(json.loads((self.fit(planned) / DONE).read_text(encoding="utf-8"))["seconds"])
+
+    @property
+    def version(self) -> str:
+        """The version of Foveola that began the run.
+
+        Raises:
+            FoveolaError: If it wrote run folders of another kind, or the manifest is damaged.
+        """
+        manifest = _kept(self.path / "manifest.json", json.loads, dict)
+        version = str(manifest.get("packages", {}).get("foveola", "0.1.0"))
+        if manifest.get("schema_version") != SCHEMA:
+            raise FoveolaError(
+                f"a run folder of schema {SCHEMA}",
+                f"one of schema {manifest.get('schema_version')}, written by foveola {version}",
+                str(self.path),
+                "go on with that version, or choose another --out",
+            )
+        return version
+
+    def as_begun(self, configuration: RunConfiguration) -> RunConfiguration:
+        """Returns a configuration as the version that began the run would have read it.
+
+        Settings that were given stay; the others have the defaults of that version. Where no run was begun, or by this
+        version, it is returned as it is.
+        """
+        if not (self.path / "manifest.json").is_file() or not is_older(self.version, VERSION):
+            return configuration
+        given = configuration.model_dump(mode="json", exclude_unset=True)
+        return validated(RunConfiguration, as_of_version(given, self.version), "configuration")
+
+    def configuration(self) -> RunConfiguration:
+        """Returns the configuration of the run that is there.
+
+        Raises:
+            FoveolaError: If ``run.yaml`` is missing or damaged, or a later version wrote what this one does not know.
+        """
+        path, version = self.path / "run.yaml", self.version
+        try:
+            return validated(RunConfiguration, as_of_version(_kept(path, yaml.safe_load, dict), version), str(path))
+        except FoveolaError as error:
+            if is_older(VERSION, version):
+                raise FoveolaError(
+                    f"a run that foveola {VERSION} can read",
+                    f"one written by foveola {version} ({error.got})",
+                    str(path),
+                    "go on with that version",
+                ) from error
+            raise
 
     def open(self, configuration: RunConfiguration, splits: pd.DataFrame, fingerprint: str, command: list[str]) -> None:
         """Begins a run, or goes on with one of the same settings, data and splits.
@@ -92,7 +142,7 @@ class RunFolder:
             )
 
     def _check_same(self, values: dict[str, Any], splits: pd.DataFrame, fingerprint: str) -> None:
-        before = _kept(self.path / "run.yaml", yaml.safe_load, dict)
+        before = self.configuration().model_dump(mode="json")
         for key, (old, new) in _differences(before, values).items():
             raise FoveolaError(
                 f"the settings of the run that is there, {key} = {old!r}",

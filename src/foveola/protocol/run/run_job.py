@@ -17,7 +17,7 @@ from foveola.protocol.planning.plan import PlannedFit, plan
 from foveola.protocol.run.fit import run_fit
 from foveola.protocol.run.fit_data import FitData
 from foveola.protocol.run.run_folder import RunFolder, read_splits
-from foveola.protocol.settings.configuration import RunConfiguration, read_configuration
+from foveola.protocol.settings.configuration import RunConfiguration
 
 _DATA: dict[Path, FitData] = {}
 """What this process has loaded, by run folder; of one run at a time."""
@@ -89,4 +89,4 @@ def read_run(folder: Path) -> RunJob:
     """
     run = RunFolder(folder)
     run.check()
-    return RunJob(folder, read_configuration(folder / "run.yaml"), read_splits(folder))
+    return RunJob(folder, run.configuration(), read_splits(folder))

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from foveola.attention import ARMS
 from foveola.data.stored.preprocessing import Preprocessing
 from foveola.foundation.errors import FoveolaError, unknown_name
-from foveola.foundation.settings import Settings, validated
+from foveola.foundation.settings import Settings, of_version, validated
 from foveola.models import BackboneSettings
 from foveola.statistics import metric_set
 from foveola.statistics.fit_scores import NEAR
@@ -223,11 +223,21 @@ def _check_task(configuration: RunConfiguration, masks: bool) -> None:
 
 
 def read_configuration(
-    file: Path | None = None, options: Mapping[str, Any] | None = None, assignments: Sequence[str] = ()
+    file: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    assignments: Sequence[str] = (),
+    *,
+    version: str | None = None,
 ) -> RunConfiguration:
     """Merges a YAML file, options by dotted key, and ``key=value`` assignments; the later win.
 
     A first part that names an arm stands for ``arms.NAME``, so ``global.hidden=64`` sets a setting of that arm.
+
+    Args:
+        file: The YAML file, if any.
+        options: Values by dotted key.
+        assignments: As after ``--set``.
+        version: The version of Foveola that wrote the file; its defaults take the place of later ones.
 
     Raises:
         FoveolaError: For an unreadable file, an unknown key or arm, or a value that cannot be.
@@ -249,7 +259,14 @@ def read_configuration(
     for required, option in (("data", "--data"), ("arms", "--arm")):
         if required not in values:
             raise FoveolaError(f"{option}", "nothing", "the command line", f"give {option} or a --config that has it")
-    return _checked(values, "configuration")
+    return _checked(values if version is None else as_of_version(values, version), "configuration")
+
+
+def as_of_version(values: Mapping[Any, Any], version: str) -> dict[Any, Any]:
+    """Returns values of a configuration with the defaults of an earlier version where they say nothing."""
+    arms = _settings_by_name(values.get("arms", {}))
+    own = {name: of_version(ARMS[name].settings, settings, version) for name, settings in arms.items()}
+    return of_version(RunConfiguration, values, version) | {"arms": own}
 
 
 def _checked(values: dict[Any, Any], where: str) -> RunConfiguration:
