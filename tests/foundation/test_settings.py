@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import copy
 from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, ValidationError, model_validator
 
 from foveola.foundation.errors import FoveolaError
-from foveola.foundation.settings import Searched, Settings, searched_fields, validated
+from foveola.foundation.settings import Before, Searched, Settings, of_version, searched_fields, validated
 
 
 class Pen(Settings):
@@ -83,3 +84,32 @@ def test_a_field_that_is_declared_anew_says_it_anew() -> None:
 def test_half_a_range_or_two_kinds_at_once_are_a_mistake(mark: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="both ends, or choices"):
         Searched(**mark)
+
+
+class Brush(Settings):
+    colour: Annotated[str, Before("0.3.0", "black"), Before("0.10.0", "blue")] = "red"
+    size: int = 2
+
+
+class Sheet(Settings):
+    brush: Brush = Brush()
+    width: Annotated[int, Before("0.10.0", 8)] = 16
+
+
+@pytest.mark.parametrize(
+    ("version", "values", "expected"),
+    [
+        ("0.2.1", {}, {"brush": {"colour": "black"}, "width": 8}),
+        ("0.3.0", {}, {"brush": {"colour": "blue"}, "width": 8}),
+        ("0.10.0", {}, {}),
+        ("0.2.1", {"width": 9, "brush": {"colour": "green"}}, {"width": 9, "brush": {"colour": "green"}}),
+        ("0.9.0", {"brush": {"size": 5}}, {"brush": {"size": 5, "colour": "blue"}, "width": 8}),
+        ("0.9.0", {"brush": 7, "unknown": 1}, {"brush": 7, "unknown": 1, "width": 8}),
+    ],
+)
+def test_an_earlier_version_has_its_own_defaults(
+    version: str, values: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    before = copy.deepcopy(values)
+    assert of_version(Sheet, values, version) == expected
+    assert values == before

@@ -83,13 +83,10 @@ def of_version(group: type[Settings], values: Mapping[Any, Any], version: str) -
         version: The version.
 
     Example:
-        >>> from typing import Annotated
         >>> class Drawing(Settings):
-        ...     width: Annotated[int, Before("0.3.0", 8)] = 16
-        >>> [of_version(Drawing, {}, version) for version in ("0.2.1", "0.3.0")]
-        [{'width': 8}, {}]
-        >>> of_version(Drawing, {"width": 9}, "0.2.1")
-        {'width': 9}
+        ...     width: int = 16  # without Before(...), it has always been so
+        >>> of_version(Drawing, {}, "0.2.1"), of_version(Drawing, {"width": 9}, "0.2.1")
+        ({}, {'width': 9})
     """
     filled = dict(values)
     for name, field in group.model_fields.items():
