@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,9 +64,7 @@ def test_foveola_commands_run(scans: Path) -> None:
         words = shlex.split(line)[1:]
         own = MASKS if any(word.startswith("pairs:") for word in words) else SMALL
         extra = {"compare": [*own, "--folds", "2", "--repeats", "1"], "fit": SMALL}.get(words[0], [])
-        run = subprocess.run(
-            [sys.executable, "-m", "foveola", *words, *extra], cwd=scans, capture_output=True, text=True, check=False
-        )
+        run = forked.command([*words, *extra], scans)
         assert run.returncode == 0, run.stderr
     assert (scans / "predictions.csv").read_text().count("\n") == 1 + 3
     assert len(list((scans / "maps" / "images").glob("*.png"))) == 3

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import yaml
@@ -33,7 +31,7 @@ def changes(folder: Path) -> set[tuple[str, int]]:
     return found
 
 
-def wait_for_a_change(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_a_change(folder: Path, process: forked.Started) -> None:
     before, deadline = changes(folder), time.monotonic() + PATIENCE_S
     while not changes(folder) - before and process.poll() is None:
         assert time.monotonic() < deadline, "nothing was trained"
@@ -47,25 +45,22 @@ def test_kill_9_at_random_moments(configure: Configure, tmp_path: Path) -> None:
     compare(configuration, tmp_path / "undisturbed")
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(configuration.model_dump(mode="json"), sort_keys=False))
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "foveola", "compare", "--config", str(tmp_path / "study.yaml"), "--out", str(run)]
+    command = ["compare", "--config", str(tmp_path / "study.yaml"), "--out", str(run)]
     rng = np.random.default_rng(17)
     killed, done = 0, dict[Path, int]()
     for _ in range(KILLS):
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=dict(os.environ)
-        ) as process:
-            wait_for_a_change(run, process)
-            time.sleep(rng.uniform(0, 0.5))
-            process.kill()
-            process.wait()
-        killed += process.returncode < 0
+        process = forked.start(command)
+        wait_for_a_change(run, process)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        killed += process.wait().returncode < 0
         for path, when in done.items():
             assert path.stat().st_mtime_ns == when, "a finished fit was trained again"
         done = {path: path.stat().st_mtime_ns for path in run.glob("fits/*/*/done")}
     assert killed >= 2
     assert not (run / "results.csv").exists(), "it was finished before it was killed for the last time"
-    result = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
-    assert result.returncode == 0, result.stderr.decode()
+    result = forked.command(command)
+    assert result.returncode == 0, result.stderr
     for name in ("predictions.csv", "results.csv", "comparisons.csv"):
         assert (run / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
     for path in (tmp_path / "undisturbed").glob("fits/*/*/*.*[yv]"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import yaml
 
@@ -62,9 +62,6 @@ def test_a_worker_and_then_the_driver_are_killed(
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(configuration.model_dump(mode="json"), sort_keys=False))
     run = tmp_path / "run"
     command = [
-        sys.executable,
-        "-m",
-        "foveola",
         "compare",
         "--config",
         str(tmp_path / "study.yaml"),
@@ -81,14 +78,15 @@ def test_a_worker_and_then_the_driver_are_killed(
     def done() -> list[tuple[Path, int]]:
         return [(path, path.stat().st_mtime_ns) for path in run.glob("fits/*/*/done")]
 
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
-        os.kill(wait_for(workers)[0], signal.SIGKILL)
-        wait_for(done)
-        driver.kill()
+    driver = forked.start(command)
+    os.kill(wait_for(workers)[0], signal.SIGKILL)
+    wait_for(done)
+    driver.kill()
+    assert driver.wait().returncode == -signal.SIGKILL
     assert not (run / "results.csv").exists()
     before = done()
-    result = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
-    assert result.returncode == 0, result.stderr.decode()
+    result = forked.command(command)
+    assert result.returncode == 0, result.stderr
     assert set(before) <= set(done()), "a finished fit was made again"
     check_same(run, finished)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
+import forked
 import pytest
 
 from foveola.attention import ARMS
@@ -53,13 +52,7 @@ EXPORTED = [name for name in TESTED if ARMS[name].backbone is None]  # one with 
 @pytest.fixture(scope="module")
 def broken_exports() -> dict[str, dict[str, str]]:
     """What each arm breaks of its contract on export; found in one process that does not check types as it runs."""
-    answer = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", EXPORT, *EXPORTED],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
+    answer = forked.script(EXPORT, *EXPORTED)
     assert answer.returncode == 0, answer.stderr
     broken: dict[str, dict[str, str]] = json.loads(answer.stdout.splitlines()[-1])
     return broken

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import optuna
 import pandas as pd
@@ -70,9 +69,6 @@ def test_two_workers_whose_driver_is_killed_leave_the_same(quiet: Search, config
     folder = tmp_path / "study"
     (tmp_path / "configuration.yaml").write_text(yaml.safe_dump(configure().model_dump(mode="json")))
     command = [
-        sys.executable,
-        "-m",
-        "foveola",
         "search",
         "--config",
         str(tmp_path / "configuration.yaml"),
@@ -83,15 +79,16 @@ def test_two_workers_whose_driver_is_killed_leave_the_same(quiet: Search, config
     ]
     for key, values in GRID.items():
         command += ["--space", f"{key}={','.join(map(str, values))}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as driver:
-        try:
-            give_up = time.monotonic() + PATIENCE_S
-            while not (finished := sorted(folder.glob("trials/*/done"))):
-                assert driver.poll() is None, driver.stderr and driver.stderr.read()
-                assert time.monotonic() < give_up
-                time.sleep(0.02)
-        finally:
-            driver.send_signal(signal.SIGKILL)
+    driver = forked.start(command)
+    try:
+        give_up = time.monotonic() + PATIENCE_S
+        while not (finished := sorted(folder.glob("trials/*/done"))):
+            assert driver.poll() is None, driver.wait().stderr
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+    finally:
+        driver.kill()
+    driver.wait()
     before = {path: path.stat().st_mtime_ns for path in finished}
     found = search(configure(), folder, space=GRID)
     assert {path: path.stat().st_mtime_ns for path in finished} == before

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 from typing import Any
 
+import forked
 import numpy as np
 import onnxruntime
 import pytest
@@ -55,6 +54,7 @@ from foveola.attention import attach
 from foveola.attention.inside.ppcr import PyramidPixelContext
 
 features = torch.randn(4, 8, 6, 5, generator=torch.Generator().manual_seed(0))
+torch.manual_seed(0)
 for options in ({options}):
     gate = PyramidPixelContext(8, size=(6, 5), **options)
     for parameter in gate.parameters():
@@ -76,7 +76,7 @@ def test_export_and_compile_agree() -> None:
     """In a process without checks of types at run time, which cannot be traced through."""
     exported = ("paper-like", "uneven", "spatial")  # the contract of arms has the default
     script = EXPORTS.format(options=", ".join(repr(CASES[case]) for case in exported))
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    run = forked.script(script)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == ["agrees"] * 3
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 from typing import Any
 
+import forked
 import pytest
 import torch
 from torch import Tensor, nn
@@ -176,7 +175,7 @@ print(*expected[1])
 
 def test_compiled_it_gives_the_same_logits_maps_and_gradients() -> None:
     """In a process of its own: the checks of shapes that tests run with cannot be compiled."""
-    run = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=False)
+    run = forked.script(COMPILED)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == list(SIZES)
 
