@@ -17,7 +17,7 @@ demo: $(VENV)/installed ## Compare attention maps on a drawn cohort with known t
 	$(BIN)/foveola demo
 
 test: $(VENV)/installed-dev ## Run all tests and the examples in the docstrings
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check

@@ -29,6 +29,25 @@ SMALL = {
 
 Arrays = dict[str, np.ndarray]
 
+LONGEST_FIRST = (
+    "contract/test_exports.py",
+    "comparison/test_workers.py",
+    "contract/test_arms.py",
+    "comparison/test_segmentation.py",
+    "comparison/test_read_only.py",
+    "estimator/test_classifier.py",
+    "execution/executors/test_ray_cluster.py",
+    "search/test_study.py",
+    "estimator/test_classifier_checks.py",
+)
+"""Files that take longest: begun first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first, and leaves the order within files as it is."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -98,13 +98,17 @@ def _network_subject(arm: Arm, settings: Any) -> Subject:
         return Subject(
             lambda: arm.adapt(_small_resnet(), drawn(1, 3, 48, 40), settings), drawn(2, 3, 48, 40), arm.operator
         )
-    size = _smallest_image(arm, settings)
-    return Subject(lambda: _own_network(arm, settings, size), drawn(2, 1, size, size), arm.operator)
+    network, size = _smallest(arm, settings)
+    return Subject(lambda: copy.deepcopy(network), drawn(2, 1, size, size), arm.operator)
 
 
-@cache
-def _smallest_image(arm: Arm, settings: Any) -> int:
-    return _first(lambda size: _own_network(arm, settings, size), (32, 64, 96, 128, 224, 256))
+@lru_cache(maxsize=1)
+def _smallest(arm: Arm, settings: Any) -> tuple[nn.Module, int]:
+    """Returns the network of an arm with a backbone of its own, and the side of the smallest images that it takes."""
+    size = _first(lambda size: _own_network(arm, settings, size), (32, 64, 96, 128, 224, 256))
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(1)
+        return _own_network(arm, settings, size), size
 
 
 def _own_network(arm: Arm, settings: Any, size: int) -> nn.Module:

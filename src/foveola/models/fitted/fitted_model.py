@@ -98,11 +98,12 @@ def _described(values: Any, path: Path) -> ModelDescription:
     Raises:
         FoveolaError: If it is damaged, or a later version wrote what this one does not know.
     """
-    if not isinstance(values, dict):
-        raise FoveolaError("a fitted model", f"{type(values).__name__} in place of keys", str(path), "fit it again")
-    version = str(values.setdefault("written_by", "0.1.0"))  # which did not say so
+    version = VERSION
+    if isinstance(values, dict):
+        version = str(values.setdefault("written_by", "0.1.0"))  # which did not say so
+        values = of_version(ModelDescription, values, version)
     try:
-        description = validated(ModelDescription, of_version(ModelDescription, values, version), str(path))
+        description = validated(ModelDescription, values, str(path))
     except FoveolaError as error:
         if is_older(VERSION, version):
             raise FoveolaError(
