@@ -116,11 +116,11 @@ def test_a_small_grid_is_tried_whole_and_a_large_one_in_part() -> None:
 
 
 def test_a_grid_nobody_could_write_down_is_drawn_from() -> None:
-    values = {f"global.{name}": list(range(1, 200, 2)) for name in ("hidden", "kernel", "last_kernel", "dim")}
+    values = {f"global.{name}": list(range(1, 22, 2)) for name in ("hidden", "kernel", "last_kernel", "dim")}
     drawn = candidates(configuration(space=values, trials=5), "global")
     assert len({json.dumps(point) for point in drawn}) == 5
     space = space_of(configuration(), "global", values)
-    with pytest.raises(FoveolaError, match="at most 10,000 points, got 100,000,000"):
+    with pytest.raises(FoveolaError, match="at most 10,000 points, got 14,641"):
         grid_numbers(space, None, 0)
 
 
