@@ -102,6 +102,18 @@ def test_what_has_no_attention_is_no_subject() -> None:
         check("own-gate")
 
 
+def test_what_is_neither_name_nor_class_nor_module_is_refused() -> None:
+    with pytest.raises(FoveolaError, match="expected the name of an arm, a class or a module, got 7, in the contract"):
+        check(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tested", ["stochastic-gates", "cbam", Gate, Gate(8)])
+def test_the_random_generator_is_left_as_it_was(tested: Any) -> None:
+    before = torch.get_rng_state()
+    check(tested)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_class_is_held_to_what_an_arm_is_held_to() -> None:
     said_by_the_arm = "is_the_operator_it_is_said_to_be"
     assert list(contract(Gate)) == [f"the layer {name}" for name in LAYER if name != said_by_the_arm]

@@ -14,6 +14,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from foveola.contract import export, front, inside, layer, network
@@ -147,7 +148,15 @@ def check(tested: Tested, *, settings: Mapping[str, Any] | None = None, inputs: 
 
 
 def _parts(tested: Tested, settings: Mapping[str, Any] | None, inputs: Tensor | None) -> list[Part]:
-    parts = parts_of(tested, settings, inputs)
+    if not isinstance(tested, str | type | nn.Module):
+        raise FoveolaError(
+            "the name of an arm, a class or a module",
+            repr(tested),
+            "the contract",
+            "give a string, a class or a module",
+        )
+    with torch.random.fork_rng(devices=()):
+        parts = parts_of(tested, settings, inputs)
     if not parts:
         raise FoveolaError(
             "something with attention",
@@ -165,4 +174,6 @@ def _name(tested: Tested) -> str:
 
 
 def _run(run: Check, part: Part) -> None:
-    run(part.subject())
+    """Runs one check; PyTorch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=()):
+        run(part.subject())
