@@ -153,7 +153,7 @@ def _parts(tested: Tested, settings: Mapping[str, Any] | None, inputs: Tensor | 
             "the name of an arm, a class or a module",
             repr(tested),
             "the contract",
-            "give a string, a class or a module",
+            "give one of them",
         )
     with torch.random.fork_rng(devices=()):
         parts = parts_of(tested, settings, inputs)
