@@ -132,7 +132,9 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_node_is_lost(cluster: Any, configuration: RunConfiguration, finished: Path, tmp_path: Path) -> None:
+def test_a_node_is_lost(
+    cluster: Any, slow_configuration: RunConfiguration, slow_finished: Path, tmp_path: Path
+) -> None:
     lost: list[str] = []
 
     def watch(status: JobStatus) -> None:
@@ -141,6 +143,6 @@ def test_a_node_is_lost(cluster: Any, configuration: RunConfiguration, finished:
             cluster.remove_node(node, allow_graceful=False)
             lost.extend(running.name for running in status.running)
 
-    compare(configuration, tmp_path / "run", executor=RayCluster(cluster.address), watch=watch)
+    compare(slow_configuration, tmp_path / "run", executor=RayCluster(cluster.address), watch=watch)
     assert len(lost) == 2, "two workers were at it"
-    check_same(tmp_path / "run", finished)
+    check_same(tmp_path / "run", slow_finished)

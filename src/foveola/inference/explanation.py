@@ -24,8 +24,8 @@ from foveola.maps.average import is_flat
 from foveola.maps.resize import RULE
 from foveola.maps.summary import SUMMARY_RULE, is_relative, summary
 from foveola.models import FittedModel
+from foveola.pictures.colour_scale import RELATIVE
 from foveola.pictures.image_pictures import overlay_on_original, place_picture
-from foveola.pictures.scale import RELATIVE
 from foveola.protocol.run.paths import path_of
 from foveola.training import Progress
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from foveola.data.stored.preprocessing import Preprocessing
 from foveola.foundation.atomic import replacing
 from foveola.maps.resize import on_original
+from foveola.pictures.colour_scale import COLOURS, INK, draw_bar, range_note, shared_scale
 from foveola.pictures.map_pictures import overlay
-from foveola.pictures.scale import COLOURS, INK, draw_bar, range_note, shared_scale
 
 INCHES = 3.0
 DPI = 100

@@ -20,8 +20,8 @@ from matplotlib.colors import Normalize
 
 from foveola.foundation.errors import FoveolaError
 from foveola.maps.average import check_map, is_flat
+from foveola.pictures.colour_scale import COLOURS, RELATIVE, Scale, range_note, shared_scale
 from foveola.pictures.panels import Panel, as_rgb, write_figure
-from foveola.pictures.scale import COLOURS, RELATIVE, Scale, range_note, shared_scale
 
 _OPACITY = 0.75
 _LUMINANCE = np.array([0.299, 0.587, 0.114])

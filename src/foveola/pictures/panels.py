@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 
 from foveola.foundation.atomic import replacing
 from foveola.foundation.errors import FoveolaError
-from foveola.pictures.scale import FAINT, INK, Scale, draw_bar
+from foveola.pictures.colour_scale import FAINT, INK, Scale, draw_bar
 
 DPI = 200
 PANEL_INCHES = 2.2

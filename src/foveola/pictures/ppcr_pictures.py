@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from foveola.foundation.atomic import replacing
-from foveola.pictures.scale import COLOURS, FAINT, INK
+from foveola.pictures.colour_scale import COLOURS, FAINT, INK
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 """The columns of quantiles, and which they are."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foveola.foundation.errors import FoveolaError
-from foveola.pictures.scale import range_note, shared_scale
+from foveola.pictures.colour_scale import range_note, shared_scale
 
 
 @pytest.mark.parametrize(
